@@ -1,0 +1,30 @@
+# `make demo` and `make test` need Python >= 3.11 and make; everything else they install in .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint lock clean chaos bench
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "corridor needs Python 3.11 or newer; say make PYTHON=python3.12, for instance"; exit 1; }
+	@echo "Installing into .venv (about a minute, once) ..."
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:  ## pins every dependency of every extra, for all platforms, with hashes
+	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
+	  --no-annotate --no-header --upgrade pyproject.toml requirements-build.in -o requirements.lock
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: .venv/installed lint
+	$(BIN)/pytest -m "not slow"
+
+clean:
+	rm -rf .venv .corridor build *.egg-info

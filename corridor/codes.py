@@ -1,0 +1,107 @@
+"""The vocabulary of events.
+
+DCSA Track & Trace 3.0.0 (snapshot 20260525-beta) full-word codes; the marked extensions are ours,
+where no standard has a word. Delay reasons are the SMDG DELAY code list.
+"""
+
+from enum import StrEnum
+
+
+class EventType(StrEnum):
+    TRANSPORT = "TRANSPORT"
+    EQUIPMENT = "EQUIPMENT"
+    SHIPMENT = "SHIPMENT"
+    IOT = "IOT"
+    REEFER = "REEFER"
+    CUSTOMS = "CUSTOMS"  # ours: DCSA has customs only as equipment events
+
+
+class Classifier(StrEnum):
+    ACTUAL = "ACTUAL"
+    ESTIMATED = "ESTIMATED"
+    PLANNED = "PLANNED"
+
+
+class Mode(StrEnum):
+    RAIL = "RAIL"
+    VESSEL = "VESSEL"
+    BARGE = "BARGE"
+    TRUCK = "TRUCK"
+    AIR = "AIR"  # ours
+
+
+class Stage(StrEnum):
+    """Where a unit stands on one leg; see `corridor.tracking`."""
+
+    PLANNED = "PLANNED"
+    OVERDUE = "OVERDUE"
+    EN_ROUTE = "EN_ROUTE"
+    AT_NODE = "AT_NODE"
+    DONE = "DONE"
+
+
+class Ending(StrEnum):
+    """How a leg ended."""
+
+    ARRIVED = "ARRIVED"
+    CANCELLED = "CANCELLED"
+    DIVERTED = "DIVERTED"
+
+
+class Signal(StrEnum):
+    """How fresh the evidence of an estimate is."""
+
+    LIVE = "LIVE"
+    AGEING = "AGEING"
+    STALE = "STALE"
+    LOST = "LOST"
+
+
+class Reject(StrEnum):
+    """Why a message went to the quarantine."""
+
+    MALFORMED = "MALFORMED"  # not JSON, or not the shape of its topic's model
+    UNKNOWN_CODE = "UNKNOWN_CODE"  # the event's code is not one of its type
+    UNKNOWN_VERSION = "UNKNOWN_VERSION"  # a schema_version that this release does not read
+    WRONG_KEY = "WRONG_KEY"  # the record's key is not the unit (or run) of its value
+    NO_ITINERARY = "NO_ITINERARY"  # no itinerary came in time for the event's unit
+    TOO_MANY_WAITING = "TOO_MANY_WAITING"  # its unit has a full waiting room already
+
+
+CODES: dict[EventType, frozenset[str]] = {
+    EventType.TRANSPORT: frozenset(
+        "APPROACHING ARRIVED DEPARTED"
+        # ours
+        " CANCELLED DIVERTED GAUGE_CHANGE_START GAUGE_CHANGE_END ARRIVED_BORDER HANDED_OVER"
+        " LOCK_QUEUE_ENTER LOCK_ENTER LOCK_EXIT".split()
+    ),
+    EventType.EQUIPMENT: frozenset(
+        "AVAILABLE_FOR_DROP_OFF AVAILABLE_FOR_PICKUP CROSSED CUSTOMS_RELEASED"
+        " CUSTOMS_SELECTED_FOR_INSPECTION CUSTOMS_SELECTED_FOR_SCAN DISCHARGED DROPPED_OFF"
+        " GATED_IN GATED_OUT INSPECTED LOADED PICKED_UP REMOVED RESEALED STRIPPED STUFFED".split()
+    ),
+    EventType.SHIPMENT: frozenset(
+        "AMENDMENT_CANCELLED AMENDMENT_CONFIRMED AMENDMENT_DECLINED AMENDMENT_IN_PROGRESS"
+        " AMENDMENT_RECEIVED APPROVED CANCELLATION_CONFIRMED CANCELLATION_DECLINED"
+        " CANCELLATION_RECEIVED CANCELLED COMPLETED CONFIRMED DECLINED DRAFTED ISSUED ON_HOLD"
+        " PENDING_AMENDMENT PENDING_APPROVAL PENDING_SURRENDER_FOR_AMENDMENT"
+        " PENDING_SURRENDER_FOR_DELIVERY PENDING_UPDATE RECEIVED REJECTED RELEASED REQUESTED"
+        " SUBMITTED SURRENDERED SURRENDERED_FOR_AMENDMENT SURRENDERED_FOR_DELIVERY"
+        " UPDATE_CANCELLED UPDATE_CONFIRMED UPDATE_DECLINED UPDATE_IN_PROGRESS UPDATE_RECEIVED"
+        " VOIDED"
+        # ours: one bill over rail and sea
+        " MTD_ISSUED MTD_ENDORSED MTD_SURRENDERED".split()
+    ),
+    EventType.IOT: frozenset(
+        "BREADCRUMB DEVICE_STATUS DOOR_CLOSED DOOR_OPENED GEOFENCE_ENTRY GEOFENCE_EXIT"
+        " MOTION_START MOTION_STOP PAIRING UNPAIRING"
+        # ours: customs locks
+        " SEALED UNSEALED_AUTHORISED TAMPER SHACKLE_CUT LOW_BATTERY SIGNAL_LOST".split()
+    ),
+    EventType.REEFER: frozenset("ADJUSTED MEASURED".split()),
+    EventType.CUSTOMS: frozenset(
+        "CUSTOMS_RELEASED CUSTOMS_SELECTED_FOR_INSPECTION CUSTOMS_SELECTED_FOR_SCAN ON_HOLD"
+        # ours: eTIR
+        " TIR_ACCEPTED TIR_STARTED TIR_TERMINATED TIR_DISCHARGED TIR_REFUSED".split()
+    ),
+}

@@ -1,0 +1,92 @@
+"""Every metric of every process, in one place.
+
+A process imports the ones it needs; all of them exist in each process's registry, so that a
+dashboard finds zeros rather than gaps.
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800)
+_SIZES = (1, 10, 100, 500, 1_000, 2_000, 4_000, 10_000, 25_000, 50_000, 100_000)
+
+# edges ---------------------------------------------------------------------------------------
+PUBLISHED: Final = Counter(
+    "corridor_published_messages", "Messages that Kafka has confirmed.", ["topic"]
+)
+PUBLISH_FAILURES: Final = Counter(
+    "corridor_publish_failures", "Messages that Kafka did not take.", ["topic"]
+)
+
+# streams -------------------------------------------------------------------------------------
+RECEIVED: Final = Counter("corridor_received_records", "Records read from Kafka.", ["topic"])
+REJECTED: Final = Counter(
+    "corridor_rejected_messages", "Messages sent to the quarantine.", ["topic", "reason"]
+)
+EMITTED: Final = Counter("corridor_emitted_messages", "Messages written by workers.", ["topic"])
+SKIPPED: Final = Counter(
+    "corridor_skipped_records", "Records already counted in the state (after a crash).", ["topic"]
+)
+BATCH_RECORDS: Final = Histogram(
+    "corridor_batch_records", "Records of one partition delivered together.", buckets=_SIZES
+)
+CHECKPOINT_SECONDS: Final = Histogram(
+    "corridor_checkpoint_seconds", "Time to make outputs and state durable.", buckets=_SECONDS
+)
+CHECKPOINT_BUCKETS: Final = Histogram(
+    "corridor_checkpoint_buckets", "State buckets written by one checkpoint.", buckets=_SIZES
+)
+UNITS: Final = Gauge("corridor_units", "Units in state.")
+WAITING: Final = Gauge("corridor_waiting_events", "Events that wait for their itinerary.")
+CLOCK: Final = Gauge(
+    "corridor_event_time_seconds", "Event time reached (Unix seconds).", ["partition"]
+)
+
+# sinks ---------------------------------------------------------------------------------------
+ROWS: Final = Counter("corridor_clickhouse_rows", "Rows that ClickHouse has confirmed.", ["table"])
+INSERT_SECONDS: Final = Histogram(
+    "corridor_clickhouse_insert_seconds", "Time of one insert.", ["table"], buckets=_SECONDS
+)
+INSERT_FAILURES: Final = Counter(
+    "corridor_clickhouse_insert_failures", "Inserts that will be tried again.", ["table", "code"]
+)
+INSERT_ROWS: Final = Histogram(
+    "corridor_clickhouse_insert_rows", "Rows of one insert.", ["table"], buckets=_SIZES
+)
+RECORD_TO_ROW_SECONDS: Final = Histogram(
+    "corridor_record_to_row_seconds",
+    "From a record's Kafka timestamp to its row in ClickHouse; the oldest of each batch.",
+    ["topic"],
+    buckets=_SECONDS,
+)
+
+# everywhere ----------------------------------------------------------------------------------
+LAG: Final = Gauge(
+    "corridor_consumer_lag_records",
+    "Records behind the end of a partition, by committed offset.",
+    ["topic", "partition"],
+)
+REBALANCES: Final = Counter("corridor_rebalances", "Times that partitions moved.")
+
+ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
+    PUBLISHED,
+    PUBLISH_FAILURES,
+    RECEIVED,
+    REJECTED,
+    EMITTED,
+    SKIPPED,
+    BATCH_RECORDS,
+    CHECKPOINT_SECONDS,
+    CHECKPOINT_BUCKETS,
+    UNITS,
+    WAITING,
+    CLOCK,
+    ROWS,
+    INSERT_SECONDS,
+    INSERT_FAILURES,
+    INSERT_ROWS,
+    RECORD_TO_ROW_SECONDS,
+    LAG,
+    REBALANCES,
+)

@@ -1,0 +1,231 @@
+"""The messages between the parts: one pydantic model per topic value.
+
+JSON, snake_case, times RFC 3339 in UTC. Readers ignore fields that they do not know; a breaking
+change is a new topic. `docs/schemas/` holds the JSON Schema of each model.
+"""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from corridor.codes import (
+    CODES,
+    Classifier,
+    Ending,
+    EventType,
+    Mode,
+    Reject,
+    Signal,
+    Stage,
+)
+
+
+def _to_utc(time: datetime) -> datetime:
+    return time if time.tzinfo is UTC else time.astimezone(UTC)
+
+
+Time = Annotated[AwareDatetime, AfterValidator(_to_utc)]
+"""A point in time with an offset; kept in UTC."""
+
+Id = Annotated[str, Field(min_length=1, max_length=500)]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+
+
+class Message(BaseModel):
+    """What all messages share."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    schema_version: Literal[1] = 1
+
+
+class TrackingEvent(Message):
+    """Something that happened, or is planned or expected, to a unit or run at a time.
+
+    Identity is (`source`, `event_id`): the newest `updated_time` wins, `retracted` removes.
+    Shape and words follow DCSA Track & Trace 3.0.0.
+    """
+
+    event_id: Id
+    source: Id = Field(description="The party that speaks.")
+    event_type: EventType
+    code: Id = Field(description="What happened, in the vocabulary of `event_type`.")
+    classifier: Classifier = Classifier.ACTUAL
+    event_time: Time
+    updated_time: Time = Field(
+        default_factory=lambda known: known.get("event_time"),
+        description="When the source last changed this event; default: `event_time`.",
+    )
+    retracted: bool = False
+    unit_id: Id | None = None
+    run_id: Id | None = None
+    shipment_id: Id | None = None
+    mode: Mode | None = None
+    node_id: Id | None = None
+    latitude: Latitude | None = None
+    longitude: Longitude | None = None
+    delay_reasons: tuple[str, ...] = ()
+    attributes: dict[str, str | int | float | bool | None] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.unit_id is None and self.run_id is None:
+            raise PydanticCustomError("no_subject", "one of unit_id, run_id is required")
+        if self.code not in CODES[self.event_type]:
+            raise PydanticCustomError(
+                "unknown_code",
+                "code {code} is not one of event_type {event_type}",
+                {"code": self.code, "event_type": str(self.event_type)},
+            )
+        return self
+
+
+class Leg(BaseModel):
+    """One planned movement from node to node in one mode."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    leg_id: Id = Field(description="Stable across runs, so that it can be learned.")
+    sequence: int = Field(ge=0, description="Position in the itinerary, ascending.")
+    mode: Mode
+    from_node: Id
+    to_node: Id
+    run_id: Id | None = None
+    service_id: Id | None = None
+    carrier_id: Id | None = None
+    planned_departure: Time
+    planned_arrival: Time
+    cutoff: Time | None = Field(None, description="Latest hand-in for this run.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.planned_arrival <= self.planned_departure:
+            raise PydanticCustomError(
+                "not_after_departure", "planned_arrival must be after planned_departure"
+            )
+        return self
+
+
+class Itinerary(Message):
+    """A unit's planned legs in order; of (`unit_id`, `shipment_id`) the highest `version` wins."""
+
+    unit_id: Id
+    shipment_id: Id
+    corridor_id: Id
+    version: int = Field(ge=1)
+    issued_time: Time
+    parties: tuple[str, ...] = ()
+    legs: tuple[Leg, ...] = Field(min_length=1, max_length=100)
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        sequences = [leg.sequence for leg in self.legs]
+        if any(b <= a for a, b in pairwise(sequences)):
+            raise PydanticCustomError("not_in_order", "legs must be in ascending sequence")
+        return self
+
+
+class LegEstimate(Message):
+    """When one unit will arrive at the end of one leg, as far as was known at `as_of`.
+
+    Quantiles are arrival times; those that the estimator cannot state honestly are null.
+    """
+
+    estimate_id: Id
+    unit_id: Id
+    shipment_id: Id
+    corridor_id: Id
+    leg_id: Id
+    sequence: int
+    mode: Mode
+    run_id: Id | None
+    stage: Stage
+    planned_departure: Time
+    planned_arrival: Time
+    eta_p05: Time | None = None
+    eta_p10: Time | None = None
+    eta_p25: Time | None = None
+    eta_p50: Time
+    eta_p75: Time | None = None
+    eta_p90: Time | None = None
+    eta_p95: Time | None = None
+    delay_seconds: float = Field(description="eta_p50 - planned_arrival.")
+    late_probability: float | None = Field(None, ge=0, le=1)
+    evidence: str = Field(description="What the estimate stands on: TIMETABLE, OVERDUE, DELAY …")
+    signal: Signal = Signal.LIVE
+    model_version: str
+    as_of: Time
+    caused_by: Id = Field(description="`source/event_id`, `itinerary/version`, or `clock`.")
+
+
+class Prediction(BaseModel):
+    """What was predicted for a leg when it entered a stage."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    stage: Stage
+    as_of: Time
+    eta_p50: Time
+    evidence: str
+    model_version: str
+
+
+class LegOutcome(Message):
+    """A finished leg with what was predicted for it: the label that teaches.
+
+    `outcome_id` stays the same when a correction changes the outcome; the newest `updated_time`
+    wins, and `retracted` says that the leg turned out not to be finished.
+    """
+
+    outcome_id: Id
+    unit_id: Id
+    shipment_id: Id
+    corridor_id: Id
+    leg_id: Id
+    sequence: int
+    mode: Mode
+    from_node: Id
+    to_node: Id
+    run_id: Id | None
+    service_id: Id | None
+    carrier_id: Id | None
+    ending: Ending
+    retracted: bool = False
+    planned_departure: Time
+    planned_arrival: Time
+    actual_departure: Time | None
+    actual_arrival: Time | None
+    predictions: tuple[Prediction, ...]
+    as_of: Time
+    updated_time: Time
+    caused_by: Id
+
+
+class Origin(BaseModel):
+    """Where a rejected message came from: a Kafka record, or a line of a file."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    file: str | None = None
+    line: int | None = None
+
+
+class DeadLetter(Message):
+    """A message that could not be used, kept whole so that it can be replayed after a fix."""
+
+    dead_letter_id: Id
+    reason: Reject
+    field: str | None = Field(None, description="The field at fault, dotted, where there is one.")
+    detail: str
+    source: str | None = None
+    origin: Origin
+    key: str | None = Field(None, description="The record's key, base64.")
+    payload: str = Field(description="The raw bytes, base64.")
+    rejected_time: Time

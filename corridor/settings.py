@@ -1,0 +1,81 @@
+"""What every process is told from outside: `CORRIDOR_*` environment variables.
+
+One flat table on purpose: an operator sets `CORRIDOR_KAFKA=broker:9092` and nothing else has to
+be learned. `docs/settings.md` is generated from the fields below.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Settings of one process; immutable once read."""
+
+    model_config = SettingsConfigDict(env_prefix="CORRIDOR_", frozen=True, extra="ignore")
+
+    data: Path = Field(Path(".corridor"), description="Directory of the embedded stack's data.")
+    host: str = Field("127.0.0.1", description="Address that our own servers bind to.")
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, comma separated.")
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="Kafka security protocol."
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = Field(
+        "SCRAM-SHA-512", description="SASL mechanism, with SASL_* protocols."
+    )
+    kafka_username: str = Field("", description="SASL user.")
+    kafka_password: SecretStr = Field(SecretStr(""), description="SASL password.")
+    kafka_cafile: Path | None = Field(None, description="CA certificate for SSL protocols.")
+    replication: int = Field(1, ge=1, le=32767, description="Replicas of every topic.")
+    partitions: int = Field(
+        8,
+        ge=1,
+        le=1024,
+        description="Partitions of the topics keyed by unit; fixed once data is in.",
+    )
+
+    clickhouse_host: str = Field("127.0.0.1", description="ClickHouse server.")
+    clickhouse_port: Port = Field(9000, description="ClickHouse native protocol port.")
+    clickhouse_http_port: Port = Field(8123, description="ClickHouse HTTP port.")
+    clickhouse_user: str = Field("default", description="ClickHouse user.")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="ClickHouse password.")
+    clickhouse_database: str = Field(
+        "corridor", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="ClickHouse database."
+    )
+
+    group: str = Field(
+        "corridor", pattern=r"^[A-Za-z0-9._-]+$", description="Prefix of consumer groups."
+    )
+    batch_rows: int = Field(50_000, ge=1, description="The sink writes a batch at this many rows,")
+    batch_seconds: float = Field(1.0, gt=0, description="or when its first row is this old.")
+
+    worker_metrics_port: Port = Field(9301, description="First worker's metrics; the next +1 …")
+    sink_metrics_port: Port = Field(9351, description="The ClickHouse sink's metrics and health.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Log level."
+    )
+
+
+class SettingsError(SystemExit):
+    """A setting cannot be used; its text names the variable and the reason."""
+
+
+def load() -> Settings:
+    """Reads the environment.
+
+    Raises:
+        SettingsError: one line per variable that cannot be used.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        lines = [
+            f"CORRIDOR_{str(e['loc'][0]).upper()}: {e['msg']} (got {e['input']!r})"
+            for e in error.errors()
+        ]
+        raise SettingsError("\n".join(lines)) from None

@@ -1,0 +1,72 @@
+"""The registry of topics: what each carries, how it is keyed, and how long it is kept.
+
+Nothing is auto-created: `corridor topics apply` makes the broker match this page.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Message, TrackingEvent
+
+DAY_MS = 86_400_000
+RETENTION_MS = 7 * DAY_MS
+QUARANTINE_RETENTION_MS = 90 * DAY_MS
+
+_DELETE = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
+_QUARANTINE = {"cleanup.policy": "delete", "retention.ms": str(QUARANTINE_RETENTION_MS)}
+# A changelog is read whole at a recovery, so it is compacted early and in small segments.
+_CHANGELOG = {
+    "cleanup.policy": "compact",
+    "segment.bytes": str(16 * 1024 * 1024),
+    "min.cleanable.dirty.ratio": "0.2",
+    "max.message.bytes": str(8 * 1024 * 1024),
+}
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `partitions` of None means the unit topics' common count (settings)."""
+
+    name: str
+    model: type[Message] | None
+    key: str
+    about: str
+    partitions: int | None = None
+    config: dict[str, str] = field(default_factory=lambda: dict(_DELETE))
+
+
+ITINERARIES = Topic("tracking.itineraries", Itinerary, "unit_id", "Planned legs of each unit.")
+IOT = Topic("tracking.iot", TrackingEvent, "unit_id or run_id", "Locks, GPS, reefers, AIS.")
+PORT = Topic("tracking.port", TrackingEvent, "unit_id or run_id", "Ports and terminals.")
+CUSTOMS = Topic("tracking.customs", TrackingEvent, "unit_id or run_id", "Customs decisions.")
+CARRIER = Topic("tracking.carrier", TrackingEvent, "unit_id or run_id", "Carriers of all modes.")
+FANOUT = Topic("tracking.fanout", TrackingEvent, "unit_id", "Run events, once per unit aboard.")
+ESTIMATES = Topic("legs.estimates", LegEstimate, "unit_id", "ETAs as they were stated.")
+OUTCOMES = Topic("legs.outcomes", LegOutcome, "unit_id", "Finished legs, with what was predicted.")
+DEAD_LETTERS = Topic(
+    "dead.letters", DeadLetter, "dead_letter_id", "The quarantine.", config=dict(_QUARANTINE)
+)
+
+UNIT_TOPICS = (ITINERARIES, IOT, PORT, CUSTOMS, CARRIER, FANOUT)
+"""What the stream workers read; co-partitioned, so that a unit's state lives in one place."""
+
+STATE_TABLE = "units"
+"""Name of the stream workers' table of unit states."""
+
+
+def changelog(group: str) -> Topic:
+    """The changelog of the worker group's unit states; Faust's name for it."""
+    return Topic(
+        f"{group}-workers-{STATE_TABLE}-changelog",
+        None,
+        "partition/bucket",
+        "State of all units, in buckets.",
+        config=dict(_CHANGELOG),
+    )
+
+
+def registry(group: str) -> Iterator[Topic]:
+    """Every topic of one installation."""
+    yield from UNIT_TOPICS
+    yield from (ESTIMATES, OUTCOMES, DEAD_LETTERS)
+    yield changelog(group)
