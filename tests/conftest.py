@@ -1,0 +1,32 @@
+"""Fixtures of several folders. The servers start once in a test run, when first asked for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import ClickHouse, clickhouse_command, free_port, kafka_command, running
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A real Kafka, shared by all tests of the run: its bootstrap servers.
+
+    Use topics and groups of your own (`tests.support.unique_name`).
+    """
+    directory = tmp_path_factory.mktemp("kafka")
+    address = f"127.0.0.1:{(port := free_port())}"
+    command = kafka_command(directory / "data", port)
+    # the first run on a machine downloads the jars
+    with running(command, directory / "log", ready=f"kafka://{address}", deadline=180):
+        yield address
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouse]:
+    """A real ClickHouse, shared by all tests of the run: use a database of your own."""
+    directory = tmp_path_factory.mktemp("clickhouse")
+    server = ClickHouse("127.0.0.1", free_port(), free_port())
+    command = clickhouse_command(directory / "data", server.port, server.http_port)
+    ready = f"http://{server.host}:{server.http_port}/readyz"
+    with running(command, directory / "log", ready=ready):
+        yield server
