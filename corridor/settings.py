@@ -5,7 +5,7 @@ be learned. `docs/settings.md` is generated from the fields below.
 """
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -59,6 +59,22 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Log level."
     )
+
+    def kafka_client(self) -> dict[str, Any]:
+        """Where Kafka is and how to log in, as keyword arguments of every kafka-python client."""
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.kafka.split(","),
+            "security_protocol": self.kafka_security_protocol,
+        }
+        if self.kafka_cafile is not None:
+            options["ssl_cafile"] = str(self.kafka_cafile)
+        if self.kafka_security_protocol.startswith("SASL"):
+            options |= {
+                "sasl_mechanism": self.kafka_sasl_mechanism,
+                "sasl_plain_username": self.kafka_username,
+                "sasl_plain_password": self.kafka_password.get_secret_value(),
+            }
+        return options
 
 
 class SettingsError(SystemExit):
