@@ -15,7 +15,6 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.tables import DEDUPLICATION_WINDOW, TABLES, Table
 from sinks.clickhouse.views import VIEWS, View
 
-
 Question = Callable[[Settings], list[str]]
 """`apply` or `diff`."""
 
@@ -179,12 +178,14 @@ def _table_differences(client: Client, database: str, table: Table) -> list[str]
         "SELECT sorting_key, partition_key, engine_full FROM system.tables "
         f"WHERE database = {_quoted(database)} AND name = {_quoted(table.name)}"
     )
-    for what, actual, wanted in (
-        ("ORDER BY", sorting, ", ".join(table.order_by)),
-        ("PARTITION BY", partition, table.partition_by),
-    ):
-        if actual != wanted:
-            differences.append(f"{table.name} has {what} ({actual}), not ({wanted})")
+    differences += [
+        f"{table.name} has {clause} ({present}), not ({declared})"
+        for clause, present, declared in (
+            ("ORDER BY", sorting, ", ".join(table.order_by)),
+            ("PARTITION BY", partition, table.partition_by),
+        )
+        if present != declared
+    ]
     differences += [
         f"{table.name} has no {setting}"
         for setting in (

@@ -1,0 +1,45 @@
+"""`python -m sinks.clickhouse`: the sink as a process."""
+
+import argparse
+import signal
+from types import FrameType
+
+from kafka.errors import KafkaError
+
+from corridor import settings
+from corridor.observability import ObservabilityServer, configure_logging
+from sinks.clickhouse.consumer import Sink
+
+
+def main() -> None:
+    """Runs until SIGTERM or SIGINT."""
+    known = settings.load()
+    parser = argparse.ArgumentParser(prog="python -m sinks.clickhouse", description=__doc__)
+    parser.add_argument(
+        "--metrics-port",
+        type=int,
+        default=known.sink_metrics_port,
+        help="metrics and health; 0 takes a free port (default: %(default)s)",
+    )
+    arguments = parser.parse_args()
+    configure_logging(known.log_level)
+    try:
+        sink = Sink(known)
+    except KafkaError as error:
+        raise SystemExit(
+            f"Kafka at {known.kafka} does not answer (CORRIDOR_KAFKA): {error}"
+        ) from None
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        sink.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    with ObservabilityServer(
+        known.host, arguments.metrics_port, healthy=sink.healthy, ready=sink.ready
+    ):
+        sink.run()
+
+
+if __name__ == "__main__":
+    main()

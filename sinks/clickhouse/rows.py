@@ -1,0 +1,328 @@
+"""From Kafka records to columns.
+
+The fast way is msgspec, with a struct made from the topic's pydantic model; whatever it does not
+take, the model itself judges. So a record becomes a row if, and only if, the model takes it and
+its columns can hold it, at a tenth of pydantic's cost.
+"""
+
+import types
+import typing
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from itertools import chain
+from operator import attrgetter
+from typing import Annotated, Any, Literal, Protocol
+
+import msgspec
+from annotated_types import Ge, Le, MaxLen, MinLen
+from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+
+from corridor.codes import CODES, Reject
+from corridor.identity import derived_id
+from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
+from sinks.clickhouse.tables import CODE, DEAD_LETTERS, TEXT, TIME, Column, Table
+
+Values = list[Any]
+"""One column of a block."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Record(Protocol):
+    """What is needed of kafka-python's ConsumerRecord."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Records of one partition, as columns of their table, and those that cannot be rows."""
+
+    columns: list[Values]
+    count: int
+    rejected: list[DeadLetter]
+
+
+class Reader:
+    """Reads the records of one table."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._model = table.model
+        self._decode = msgspec.json.Decoder(_struct(table.model, table)).decode
+        self._doubtful = _DOUBTS.get(table.model, lambda message: False)
+        self._getters = [_getter(column, table) for column in table.columns]
+        self._late_defaults = [
+            (name, source)
+            for name, source in _LATE_DEFAULTS.items()
+            if name in table.model.model_fields and table.model is TrackingEvent
+        ]
+
+    def read(self, records: Sequence[Record]) -> Rows:
+        """Columns in the order of `table.all_columns`.
+
+        Args:
+            records: Of one partition, in order.
+        """
+        rejected: list[DeadLetter] = []
+        doubtful = self._doubtful
+        try:
+            messages = [self._decode(record.value) for record in records]  # type: ignore[arg-type]
+            if any(map(doubtful, messages)):
+                raise ValueError
+        except (msgspec.MsgspecError, ValueError, TypeError):
+            messages, records = self._read_one_by_one(records, rejected)
+        return Rows(*self._columns(messages, records), rejected)
+
+    def _read_one_by_one(
+        self, records: Sequence[Record], rejected: list[DeadLetter]
+    ) -> tuple[list[Any], list[Record]]:
+        messages, kept = [], []
+        for record in records:
+            try:
+                message = self._decode(record.value)  # type: ignore[arg-type]
+                if self._doubtful(message):
+                    raise ValueError
+            except (msgspec.MsgspecError, ValueError, TypeError):
+                judged = self._judge(record)
+                if isinstance(judged, DeadLetter):
+                    if self.table is not DEAD_LETTERS:
+                        rejected.append(judged)
+                        continue
+                    # the quarantine's own unreadable records are kept as what they are
+                    judged = self._decode(judged.model_dump_json().encode())
+                message = judged
+            messages.append(message)
+            kept.append(record)
+        return messages, kept
+
+    def _judge(self, record: Record) -> Any:
+        """The message after all, or why it cannot be a row."""
+        try:
+            model = self._model.model_validate_json(record.value or b"")
+        except ValidationError as error:
+            return dead_letter(record, *_reason(error))
+        except (ValueError, OverflowError) as error:
+            return dead_letter(record, Reject.MALFORMED, None, str(error))
+        try:
+            return self._decode(model.model_dump_json().encode())
+        except (msgspec.MsgspecError, ValueError) as error:
+            return dead_letter(record, Reject.MALFORMED, _path(error), f"no column for it: {error}")
+
+    def _columns(self, messages: list[Any], records: Sequence[Record]) -> tuple[list[Values], int]:
+        for name, source in self._late_defaults:
+            for message in messages:
+                if getattr(message, name) is msgspec.UNSET:
+                    setattr(message, name, getattr(message, source))
+        offsets = [record.offset for record in records]
+        times = [record.timestamp for record in records]
+        items: list[Any] = []
+        if self.table.each:
+            lists = [getattr(message, self.table.each) for message in messages]
+            items = list(chain.from_iterable(lists))
+            counts = list(map(len, lists))
+            messages = _repeated(messages, counts)
+            offsets, times = _repeated(offsets, counts), _repeated(times, counts)
+        count = len(messages)
+        columns = [getter(messages, items) for getter in self._getters]
+        first = records[0] if records else None
+        columns += [
+            [first.topic if first else ""] * count,
+            [first.partition if first else 0] * count,
+            offsets,
+            times,
+        ]
+        return columns, count
+
+
+def dead_letter(record: Record, reason: Reject, field: str | None, detail: str) -> DeadLetter:
+    """The quarantine's message for a record; its id depends on where the record lies only."""
+    return DeadLetter(
+        dead_letter_id=derived_id(record.topic, str(record.partition), str(record.offset)),
+        reason=reason,
+        field=field,
+        detail=detail,
+        origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+        key=None if record.key is None else b64encode(record.key).decode(),
+        payload=b64encode(record.value or b"").decode(),
+        rejected_time=datetime.now(UTC),
+    )
+
+
+def _reason(error: ValidationError) -> tuple[Reject, str | None, str]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"]) or None
+    if first["type"] == "unknown_code":
+        return Reject.UNKNOWN_CODE, "code", first["msg"]
+    if field == "schema_version":
+        return Reject.UNKNOWN_VERSION, field, first["msg"]
+    return Reject.MALFORMED, field, first["msg"]
+
+
+def _path(error: Exception) -> str | None:
+    _, found, path = str(error).partition(" - at `$.")
+    return path.rstrip("`") if found else None
+
+
+# doubts: what a struct cannot express, so that the model has to be asked ---------------------
+
+_KNOWN_CODES = {(str(kind), code) for kind, codes in CODES.items() for code in codes}
+
+
+def _doubtful_event(event: Any) -> bool:
+    return (event.unit_id is None and event.run_id is None) or (
+        event.event_type,
+        event.code,
+    ) not in _KNOWN_CODES
+
+
+def _doubtful_itinerary(itinerary: Any) -> bool:
+    last = -1
+    for leg in itinerary.legs:
+        if leg.sequence <= last or leg.planned_arrival <= leg.planned_departure:
+            return True
+        last = leg.sequence
+    return False
+
+
+_DOUBTS: dict[type[Message], Callable[[Any], bool]] = {
+    TrackingEvent: _doubtful_event,
+    Itinerary: _doubtful_itinerary,
+}
+
+_LATE_DEFAULTS = {"updated_time": "event_time"}
+"""Fields of an event whose default is another field."""
+
+
+# structs: the shape of a model, for msgspec ---------------------------------------------------
+
+_INTEGERS = {
+    f"{sign}Int{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
+    for sign in ("", "U")
+    for bits in (32, 64)
+}
+
+
+def _struct(model: type[BaseModel], table: Table, prefix: str = "") -> type[msgspec.Struct]:
+    hints = typing.get_type_hints(model, include_extras=True)
+    fields: list[Any] = []
+    for name, field in model.model_fields.items():
+        path = f"{prefix}{name}"
+        wire = _wire(hints[name], table, path)
+        if field.is_required():
+            fields.append((name, wire))
+        elif field.default_factory is not None and field.default_factory_takes_validated_data:
+            fields.append((name, wire | msgspec.UnsetType, msgspec.UNSET))
+        else:
+            fields.append((name, wire, _default(field)))
+    return msgspec.defstruct(model.__name__, fields, kw_only=True)
+
+
+def _default(field: FieldInfo) -> Any:
+    value = field.get_default(call_default_factory=True, validated_data={})
+    if isinstance(value, dict | list | tuple):
+        return msgspec.field(default_factory=dict if isinstance(value, dict) else list)
+    return str(value) if isinstance(value, StrEnum) else value
+
+
+def _wire(hint: Any, table: Table, path: str) -> Any:
+    """The type by which msgspec reads what pydantic reads by `hint`."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        inner = _wire(arguments[0], table, path)
+        bounds = _bounds(arguments[1:])
+        return Annotated[inner, msgspec.Meta(**bounds)] if bounds else inner
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(_wire(argument, table, path) for argument in arguments)]  # noqa: UP007
+    if origin is tuple:
+        return list[_wire(arguments[0], table, path)]  # type: ignore[misc]
+    if hint is AwareDatetime:
+        return Annotated[datetime, msgspec.Meta(tz=True)]
+    if isinstance(hint, type):
+        if issubclass(hint, StrEnum):
+            return Literal[tuple(map(str, hint))]
+        if issubclass(hint, BaseModel):
+            return _struct(hint, table, f"{path}.")
+        if hint is int:
+            low, high = _INTEGERS[_column_type(table, path)]
+            return Annotated[int, msgspec.Meta(ge=max(low, -(2**63)), le=min(high, 2**63 - 1))]
+    return hint
+
+
+def _bounds(metadata: Sequence[Any]) -> dict[str, Any]:
+    bounds: dict[str, Any] = {}
+    for item in chain.from_iterable(
+        part.metadata if isinstance(part, FieldInfo) else [part] for part in metadata
+    ):
+        match item:
+            case MinLen():
+                bounds["min_length"] = item.min_length
+            case MaxLen():
+                bounds["max_length"] = item.max_length
+            case Ge():
+                bounds["ge"] = item.ge
+            case Le():
+                bounds["le"] = item.le
+    return bounds
+
+
+def _column_type(table: Table, path: str) -> str:
+    for column in table.columns:
+        if (column.path or column.name) == path:
+            return column.type.removeprefix("Nullable(").removesuffix(")")
+    return "Int64"
+
+
+# getters: a column from the messages ----------------------------------------------------------
+
+
+def _getter(column: Column, table: Table) -> Callable[[list[Any], list[Any]], Values]:
+    """A function of (messages, items of `each`), both one per row."""
+    path = column.path or column.name
+    head, _, rest = path.partition(".")
+    if table.each and head == table.each:
+        values = _values(rest, column.type)
+        return lambda messages, items: values(items)
+    if rest and column.type.startswith("Array("):
+        inner = _values(rest, column.type.removeprefix("Array(").removesuffix(")"))
+        lists = attrgetter(head)
+        return lambda messages, items: [inner(lists(message)) for message in messages]
+    values = _values(path, column.type)
+    return lambda messages, items: values(messages)
+
+
+def _values(path: str, type_: str) -> Callable[[list[Any]], Values]:
+    get = attrgetter(path)
+    if path == "attributes":
+        encode = msgspec.json.Encoder().encode
+        return lambda rows: [encode(value).decode() for value in map(get, rows)]
+    if type_ in (TEXT, CODE):
+        return lambda rows: [value or "" for value in map(get, rows)]
+    if type_ == TIME:
+        return lambda rows: [
+            ((since := time - EPOCH).days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+            for time in map(get, rows)
+        ]
+    if TIME in type_:
+        return lambda rows: [
+            None if time is None else _microseconds(time) for time in map(get, rows)
+        ]
+    return lambda rows: list(map(get, rows))
+
+
+def _microseconds(time: datetime) -> int:
+    since = time - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _repeated(values: Sequence[Any], counts: Sequence[int]) -> list[Any]:
+    return [value for value, count in zip(values, counts, strict=True) for _ in range(count)]
