@@ -53,6 +53,7 @@ class Records(MemoryRecordsBuilder):  # type: ignore[misc]
 
     def __init__(self, capacity: int, compression: int = LZ4) -> None:
         super().__init__(_MAGIC, compression, capacity)
+        self._next_offset: int
         self._last_timestamp = 0
 
     def add(self, key: bytes, value: bytes, headers: Headers, timestamp: int) -> bool:
@@ -61,7 +62,7 @@ class Records(MemoryRecordsBuilder):  # type: ignore[misc]
             return False
         builder = self._builder
         buffer = builder._buffer
-        offset = self._next_offset
+        offset: int = self._next_offset
         if not offset:
             builder._first_timestamp = self._last_timestamp = timestamp
         elif len(buffer) + len(key) + len(value) + _RECORD_OVERHEAD > self._batch_size:

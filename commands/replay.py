@@ -1,0 +1,202 @@
+"""`corridor replay`: history onto Kafka in the order in which it became known."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from corridor import settings
+from corridor.models import DeadLetter
+from producers import nycflights13
+from producers.publisher import Publisher, PublishError
+from producers.replay import run
+from producers.replay.file import ReplayFileError, ReplayWriter, look, read
+from producers.replay.record import Record, to_micros, to_time
+
+INTERRUPTED = 130
+_REJECTS_SHOWN = 5
+
+console = Console(stderr=True)
+
+
+def replay(
+    source: Annotated[
+        str, typer.Argument(metavar="FILE|nycflights13", help="A replay file, or the flights.")
+    ],
+    speed: Annotated[
+        float | None,
+        typer.Option(min=1e-6, help="Times real time; default: as fast as it goes."),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="Stop after so many messages.")] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Stop before messages that became known at this time (UTC).",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write a replay file instead (.gz: gzipped); Kafka is not needed."),
+    ] = None,
+) -> None:
+    """Publishes a replay file, or the built-in nycflights13, in order of availability.
+
+    Lines that are no messages go to dead.letters, and the replay goes on. Ctrl-C stops it after
+    what was sent is confirmed.
+    """
+    try:
+        total, items = _open(source)
+        end = to_micros(until.replace(tzinfo=UTC)) if until else None
+        player = _Player(total if limit is None else min(limit, total), speed, limit, end)
+        if output is not None:
+            with ReplayWriter(output) as writer:
+                player.play(items, run.FileTarget(writer))
+                if player.stopped:
+                    raise _fail(f"Stopped; {output} was not written.", INTERRUPTED)
+            console.print(f"{player.summary()}; written to {output}")
+            return
+        with Publisher(settings.load()) as publisher:
+            try:
+                player.play(items, run.KafkaTarget(publisher))
+                publisher.flush()
+            except PublishError:
+                console.print(f"{publisher.confirmed:,} messages were confirmed.")
+                raise
+            console.print(f"{player.summary()}; Kafka has confirmed {publisher.confirmed:,}")
+        if player.stopped:
+            raise _fail("Stopped.", INTERRUPTED)
+    except (ReplayFileError, PublishError, OSError) as error:
+        raise _fail(str(error)) from None
+
+
+class _Player:
+    """One replay with its progress on the terminal."""
+
+    def __init__(self, total: int, speed: float | None, limit: int | None, end: int | None) -> None:
+        self._stop = threading.Event()
+        self._progress = run.Progress()
+        self._pace = run.Pace(speed, self._stop.wait) if speed else None
+        self._total, self._limit, self._end = total, limit, end
+        self._seconds = 0.0
+
+    @property
+    def stopped(self) -> bool:
+        return self._stop.is_set()
+
+    def play(self, items: Iterator[Record | DeadLetter], target: run.Target) -> None:
+        began = time.monotonic()
+        try:
+            with _interrupt_sets(self._stop), self._shown():
+                run.play(
+                    self._tell_rejects(items),
+                    target,
+                    self._progress,
+                    stop=self._stop,
+                    pace=self._pace,
+                    until=self._end,
+                    limit=self._limit,
+                )
+        finally:
+            self._seconds = time.monotonic() - began
+
+    def summary(self) -> str:
+        done = self._progress
+        rate = done.messages / self._seconds if self._seconds else 0.0
+        return (
+            f"{done.itineraries:,} itineraries, {done.events:,} events, {done.rejected:,} rejected"
+            f" in {self._seconds:.1f} s ({rate:,.0f}/s)"
+        )
+
+    def _tell_rejects(self, items: Iterator[Record | DeadLetter]) -> Iterator[Record | DeadLetter]:
+        shown = 0
+        for item in items:
+            if isinstance(item, DeadLetter) and shown <= _REJECTS_SHOWN:
+                shown += 1
+                if shown > _REJECTS_SHOWN:
+                    console.print("more lines are rejected …", highlight=False)
+                else:
+                    field = f" {item.field}:" if item.field else ""
+                    where = f"{item.origin.file}:{item.origin.line}"
+                    text = f"{where}: {item.reason}:{field} {item.detail}"
+                    console.print(text, markup=False, highlight=False)
+            yield item
+
+    @contextmanager
+    def _shown(self) -> Iterator[None]:
+        """A progress bar that looks at the counts some times a second, off the replay's path."""
+        bar = Progress(
+            SpinnerColumn(),
+            BarColumn(),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[rate]:,.0f}/s"),
+            TextColumn("{task.fields[reached]}"),
+            TimeRemainingColumn(),
+            console=console,
+            refresh_per_second=4,
+            transient=True,
+        )
+        task = bar.add_task("", total=self._total, rate=0.0, reached="")
+        ended = threading.Event()
+        began = time.monotonic()
+
+        def refresh() -> None:
+            while True:
+                over = ended.wait(0.25)
+                progress = self._progress
+                reached = progress.reached
+                bar.update(
+                    task,
+                    completed=progress.messages + progress.rejected,
+                    rate=progress.messages / (time.monotonic() - began),
+                    reached=f"{to_time(reached):%Y-%m-%d %H:%M} UTC" if reached else "",
+                )
+                if over:
+                    return
+
+        thread = threading.Thread(target=refresh, name="progress", daemon=True)
+        with bar:
+            thread.start()
+            try:
+                yield
+            finally:
+                ended.set()
+                thread.join()
+
+
+def _open(source: str) -> tuple[int, Iterator[Record | DeadLetter]]:
+    """How many lines a source has, and its messages."""
+    path = Path(source)
+    if source == nycflights13.SOURCE and not path.exists():
+        return nycflights13.MESSAGES, nycflights13.records()
+    with console.status(f"Looking at {source} …"):
+        overview = look(path)
+    return overview.lines, read(path, overview)
+
+
+@contextmanager
+def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
+    """The first Ctrl-C asks the replay to stop; the second one means it."""
+
+    def ask(number: int, frame: object) -> None:
+        stop.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _fail(text: str, code: int = 1) -> typer.Exit:
+    console.print(text, markup=False, highlight=False)
+    return typer.Exit(code)
