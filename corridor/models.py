@@ -5,8 +5,9 @@ change is a new topic. `docs/schemas/` holds the JSON Schema of each model.
 """
 
 from datetime import UTC, datetime
+from functools import cache
 from itertools import pairwise
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -35,10 +36,37 @@ Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
 
-class Message(BaseModel):
-    """What all messages share."""
+class Part(BaseModel):
+    """What messages are made of."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
+
+    @classmethod
+    def trusted(cls, **values: Any) -> Self:
+        """Builds a message from values that our own kernel computed, without validation.
+
+        Validation, or pydantic's `model_construct`, would cost more than computing them. Only for
+        models whose fields' defaults are immutable; tests validate what comes out.
+        """
+        message = cls.__new__(cls)
+        object.__setattr__(message, "__dict__", _defaults(cls) | values)
+        object.__setattr__(message, "__pydantic_fields_set__", set(values))
+        object.__setattr__(message, "__pydantic_extra__", None)
+        object.__setattr__(message, "__pydantic_private__", None)
+        return message
+
+
+@cache
+def _defaults(model: type[BaseModel]) -> dict[str, Any]:
+    return {
+        name: field.default
+        for name, field in model.model_fields.items()
+        if not field.is_required() and field.default_factory is None
+    }
+
+
+class Message(Part):
+    """What all messages share."""
 
     schema_version: Literal[1] = 1
 
@@ -84,10 +112,8 @@ class TrackingEvent(Message):
         return self
 
 
-class Leg(BaseModel):
+class Leg(Part):
     """One planned movement from node to node in one mode."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     leg_id: Id = Field(description="Stable across runs, so that it can be learned.")
     sequence: int = Field(ge=0, description="Position in the itinerary, ascending.")
@@ -149,11 +175,11 @@ class LegEstimate(Message):
     eta_p05: Time | None = None
     eta_p10: Time | None = None
     eta_p25: Time | None = None
-    eta_p50: Time
+    eta_p50: Time | None = Field(description="Null where the leg will have no arrival.")
     eta_p75: Time | None = None
     eta_p90: Time | None = None
     eta_p95: Time | None = None
-    delay_seconds: float = Field(description="eta_p50 - planned_arrival.")
+    delay_seconds: float | None = Field(description="eta_p50 - planned_arrival.")
     late_probability: float | None = Field(None, ge=0, le=1)
     evidence: str = Field(description="What the estimate stands on: TIMETABLE, OVERDUE, DELAY …")
     signal: Signal = Signal.LIVE
@@ -162,10 +188,8 @@ class LegEstimate(Message):
     caused_by: Id = Field(description="`source/event_id`, `itinerary/version`, or `clock`.")
 
 
-class Prediction(BaseModel):
+class Prediction(Part):
     """What was predicted for a leg when it entered a stage."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     stage: Stage
     as_of: Time
@@ -205,10 +229,8 @@ class LegOutcome(Message):
     caused_by: Id
 
 
-class Origin(BaseModel):
+class Origin(Part):
     """Where a rejected message came from: a Kafka record, or a line of a file."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     topic: str | None = None
     partition: int | None = None

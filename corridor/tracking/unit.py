@@ -1,0 +1,125 @@
+"""State of one unit: its journeys, what happened on them, and what was said about them.
+
+Plain structs, so that a bucket of units is one msgpack value. Fields may be appended, never moved:
+they are stored by position.
+"""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from corridor.codes import Ending, Mode, Stage
+
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+class PlannedLeg(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """`corridor.models.Leg` as it is kept."""
+
+    leg_id: str
+    sequence: int
+    mode: Mode
+    from_node: str
+    to_node: str
+    run_id: str | None
+    service_id: str | None
+    carrier_id: str | None
+    planned_departure: datetime
+    planned_arrival: datetime
+
+
+class Milestone(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An event that can change a stage, or the tombstone of a retracted one."""
+
+    source: str
+    event_id: str
+    updated_time: datetime
+    retracted: bool
+    code: str
+    event_time: datetime
+    node_id: str | None
+    run_id: str | None
+    shipment_id: str | None
+
+    def supersedes(self, other: "Milestone") -> bool:
+        """Whether this version of the same event replaces the other one."""
+        return (self.updated_time, self.retracted) > (other.updated_time, other.retracted)
+
+
+class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A milestone that came before its itinerary, with all that a dead letter would need."""
+
+    milestone: Milestone
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    payload: bytes
+
+
+class Predicted(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What was predicted when a leg entered a stage."""
+
+    stage: Stage
+    as_of: datetime
+    eta: datetime
+    evidence: str
+
+
+class LegMemory(msgspec.Struct, array_like=True):
+    """What was last said about a leg, so that only changes are said again."""
+
+    stage: Stage | None = None
+    eta: datetime | None = None
+    evidence: str = ""
+    predictions: list[Predicted] = []
+    ending: Ending | None = None
+    departure: datetime | None = None
+    arrival: datetime | None = None
+
+
+class Journey(msgspec.Struct, array_like=True):
+    """One shipment's itinerary, in its highest version, and what was said about each leg."""
+
+    shipment_id: str
+    corridor_id: str
+    version: int
+    issued_time: datetime
+    legs: list[PlannedLeg]
+    memory: list[LegMemory]
+
+    @property
+    def start(self) -> datetime:
+        """From when on events may belong to this journey."""
+        return min(self.issued_time, self.legs[0].planned_departure)
+
+
+class Unit(msgspec.Struct, array_like=True):
+    """All that is known of one unit."""
+
+    unit_id: str
+    as_of: datetime = BEGINNING
+    journeys: list[Journey] = []
+    milestones: list[Milestone] = []
+    waiting: list[Waiting] = []
+
+    def journey_of(self, milestone: Milestone) -> Journey | None:
+        """The journey that an event belongs to: by shipment, else by run, else by time."""
+        if milestone.shipment_id is not None:
+            for journey in self.journeys:
+                if journey.shipment_id == milestone.shipment_id:
+                    return journey
+            return None
+        if milestone.run_id is not None:
+            for journey in reversed(self.journeys):
+                if any(leg.run_id == milestone.run_id for leg in journey.legs):
+                    return journey
+        for journey in reversed(self.journeys):
+            if journey.start <= milestone.event_time:
+                return journey
+        return None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing of the unit is left to keep."""
+        return not (self.journeys or self.waiting)

@@ -1,0 +1,389 @@
+"""What a message does to a unit, and what there is to say afterwards.
+
+`apply_itinerary`, `apply_event` and `advance` change the unit and append to `out`. They know no
+wall clock and no order beyond that of their calls; ids are derived from what caused them, so that
+the same inputs always give the same outputs.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from corridor.codes import Classifier, Ending, Reject, Stage
+from corridor.eta import naive
+from corridor.identity import derived_id
+from corridor.models import (
+    Itinerary,
+    LegEstimate,
+    LegOutcome,
+    Prediction,
+    TrackingEvent,
+)
+from corridor.tracking.stages import MILESTONES, Progress, overdue_time, progress, stage
+from corridor.tracking.unit import (
+    BEGINNING,
+    Journey,
+    LegMemory,
+    Milestone,
+    PlannedLeg,
+    Predicted,
+    Unit,
+    Waiting,
+)
+
+WAIT = timedelta(days=7)
+"""How long, in event time, an event waits for its itinerary."""
+
+MOST_WAITING = 256
+"""Events of one unit that may wait at the same time."""
+
+KEEP = timedelta(days=7)
+"""How long, in event time, a finished journey can still be corrected."""
+
+
+class Verdict(StrEnum):
+    """What became of a message."""
+
+    APPLIED = "APPLIED"
+    LATE = "LATE"  # applied to history: something newer was known already
+    DUPLICATE = "DUPLICATE"  # known already in this or a newer version
+    WAITING = "WAITING"  # for its itinerary
+    NO_MILESTONE = "NO_MILESTONE"  # nothing that changes a stage
+    REJECTED = "REJECTED"
+
+
+class Rejected:
+    """A message that the unit cannot use, with the place it came from."""
+
+    __slots__ = ("detail", "reason", "waiting")
+
+    def __init__(self, reason: Reject, detail: str, waiting: Waiting) -> None:
+        self.reason = reason
+        self.detail = detail
+        self.waiting = waiting
+
+
+Output = LegEstimate | LegOutcome | Rejected
+
+
+def apply_itinerary(unit: Unit, itinerary: Itinerary, out: list[Output]) -> Verdict:
+    """Takes an itinerary, and then the events that waited for it, in the order they came."""
+    known = next((j for j in unit.journeys if j.shipment_id == itinerary.shipment_id), None)
+    if known is not None and itinerary.version <= known.version:
+        return Verdict.DUPLICATE
+    legs = [
+        PlannedLeg(
+            leg.leg_id,
+            leg.sequence,
+            leg.mode,
+            leg.from_node,
+            leg.to_node,
+            leg.run_id,
+            leg.service_id,
+            leg.carrier_id,
+            leg.planned_departure,
+            leg.planned_arrival,
+        )
+        for leg in itinerary.legs
+    ]
+    caused_by = f"itinerary/{itinerary.version}"
+    journey = Journey(
+        itinerary.shipment_id,
+        itinerary.corridor_id,
+        itinerary.version,
+        itinerary.issued_time,
+        legs,
+        [LegMemory() for _ in legs],
+    )
+    unit.as_of = max(unit.as_of, itinerary.issued_time)
+    if known is None:
+        unit.journeys.append(journey)
+    else:
+        _carry_over(unit, known, journey, caused_by, out)
+        unit.journeys[unit.journeys.index(known)] = journey
+    unit.journeys.sort(key=lambda j: j.start)
+    _refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out)
+    waited, unit.waiting = unit.waiting, []
+    for waiting in waited:
+        _apply(unit, waiting, out)
+    return Verdict.APPLIED
+
+
+def apply_event(
+    unit: Unit,
+    event: TrackingEvent,
+    out: list[Output],
+    *,
+    topic: str = "",
+    partition: int = 0,
+    offset: int = 0,
+    key: bytes | None = None,
+    payload: bytes = b"",
+) -> Verdict:
+    """Takes an event of the unit; its origin and bytes are kept while it waits."""
+    if event.code not in MILESTONES or event.classifier is not Classifier.ACTUAL:
+        return Verdict.NO_MILESTONE
+    milestone = Milestone(
+        event.source,
+        event.event_id,
+        event.updated_time,
+        event.retracted,
+        event.code,
+        event.event_time,
+        event.node_id,
+        event.run_id,
+        event.shipment_id,
+    )
+    return _apply(unit, Waiting(milestone, topic, partition, offset, key, payload), out)
+
+
+def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
+    milestone = candidate.milestone
+    for index, known in enumerate(unit.milestones):
+        if known.event_id == milestone.event_id and known.source == milestone.source:
+            if not milestone.supersedes(known):
+                return Verdict.DUPLICATE
+            replaces: int | None = index
+            break
+    else:
+        replaces = None
+    if replaces is None and unit.journey_of(milestone) is None:
+        return _wait(unit, candidate, out)
+    advance(unit, milestone.event_time, out)
+    verdict = Verdict.LATE if milestone.event_time < unit.as_of else Verdict.APPLIED
+    if replaces is None:
+        unit.milestones.append(milestone)
+    else:
+        unit.milestones[replaces] = milestone
+    unit.as_of = max(unit.as_of, milestone.event_time, milestone.updated_time)
+    caused_by = f"{milestone.source}/{milestone.event_id}"
+    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out)
+    return verdict
+
+
+def _wait(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
+    milestone = candidate.milestone
+    for index, other in enumerate(unit.waiting):
+        known = other.milestone
+        if known.event_id == milestone.event_id and known.source == milestone.source:
+            if not milestone.supersedes(known):
+                return Verdict.DUPLICATE
+            unit.waiting[index] = candidate
+            return Verdict.WAITING
+    if len(unit.waiting) >= MOST_WAITING:
+        detail = f"{MOST_WAITING} events of unit {unit.unit_id} wait for an itinerary already"
+        out.append(Rejected(Reject.TOO_MANY_WAITING, detail, candidate))
+        return Verdict.REJECTED
+    unit.waiting.append(candidate)
+    return Verdict.WAITING
+
+
+def advance(unit: Unit, now: datetime, out: list[Output]) -> None:
+    """Lets event time pass: legs become overdue, waits end, finished journeys are let go."""
+    while (due := _next_overdue(unit)) is not None and due <= now:
+        unit.as_of = max(unit.as_of, due)
+        _refresh(unit, unit.as_of, due, "clock", out)
+    if unit.waiting:
+        expired = [w for w in unit.waiting if w.milestone.event_time + WAIT < now]
+        for waiting in expired:
+            unit.waiting.remove(waiting)
+            detail = f"no itinerary of unit {unit.unit_id} within {WAIT.days} days of the event"
+            out.append(Rejected(Reject.NO_ITINERARY, detail, waiting))
+    for journey in [j for j in unit.journeys if _release_time(j) < now]:
+        unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
+        unit.journeys.remove(journey)
+
+
+def next_timer(unit: Unit) -> datetime | None:
+    """The next event time at which `advance` has something to do."""
+    times = [_release_time(journey) for journey in unit.journeys]
+    times += [w.milestone.event_time + WAIT for w in unit.waiting]
+    overdue = _next_overdue(unit)
+    if overdue is not None:
+        times.append(overdue)
+    return min(times, default=None)
+
+
+def _next_overdue(unit: Unit) -> datetime | None:
+    return min(
+        (
+            overdue_time(leg)
+            for journey in unit.journeys
+            for leg, memory in zip(journey.legs, journey.memory, strict=True)
+            if memory.stage is Stage.PLANNED
+        ),
+        default=None,
+    )
+
+
+def _release_time(journey: Journey) -> datetime:
+    """When a journey leaves the state: `KEEP` after its last leg ended, or should long have."""
+    last = max(leg.planned_arrival for leg in journey.legs)
+    for leg, memory in zip(journey.legs, journey.memory, strict=True):
+        if memory.stage not in (Stage.DONE, Stage.AT_NODE):
+            # A journey whose end is never reported must not stay for ever.
+            return last + 10 * KEEP
+        last = max(last, memory.arrival or leg.planned_arrival)
+    return last + KEEP
+
+
+def _carry_over(unit: Unit, old: Journey, new: Journey, caused_by: str, out: list[Output]) -> None:
+    """Keeps what was said about the legs that a new version still has."""
+    kept = {(leg.sequence, leg.leg_id): i for i, leg in enumerate(new.legs)}
+    for leg, memory in zip(old.legs, old.memory, strict=True):
+        index = kept.get((leg.sequence, leg.leg_id))
+        if index is not None:
+            new.memory[index] = memory
+        elif memory.ending is not None:
+            out.append(
+                _outcome(unit, old, leg, memory, unit.as_of, new.issued_time, caused_by, True)
+            )
+
+
+def _refresh(
+    unit: Unit, as_of: datetime, updated: datetime, caused_by: str, out: list[Output]
+) -> None:
+    """Derives every leg anew and says what has changed."""
+    for journey in unit.journeys:
+        states = progress(
+            journey.legs, [m for m in unit.milestones if unit.journey_of(m) is journey]
+        )
+        stages = [stage(leg, s, as_of) for leg, s in zip(journey.legs, states, strict=True)]
+        etas = naive.etas(journey.legs, states, stages)
+        for leg, memory, state, at, (eta, evidence) in zip(
+            journey.legs, journey.memory, states, stages, etas, strict=True
+        ):
+            if (at, eta, evidence) != (memory.stage, memory.eta, memory.evidence):
+                entered = at is not memory.stage
+                memory.stage, memory.eta, memory.evidence = at, eta, evidence
+                out.append(_estimate(unit, journey, leg, at, eta, evidence, as_of, caused_by))
+                if entered and eta is not None and at not in (Stage.DONE, Stage.AT_NODE):
+                    _remember(memory, Predicted(at, as_of, eta, evidence))
+            _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, out)
+
+
+def _remember(memory: LegMemory, predicted: Predicted) -> None:
+    """Keeps the first prediction of each stage: what could be known at its beginning."""
+    if all(p.stage is not predicted.stage for p in memory.predictions):
+        memory.predictions = [*memory.predictions, predicted]
+
+
+def _settle(
+    unit: Unit,
+    journey: Journey,
+    leg: PlannedLeg,
+    memory: LegMemory,
+    state: Progress,
+    as_of: datetime,
+    updated: datetime,
+    caused_by: str,
+    out: list[Output],
+) -> None:
+    """Says the outcome of a leg that has ended, ended otherwise, or turned out not to have."""
+    before = memory.ending
+    if (state.ending, state.departure, state.arrival) == (
+        before,
+        memory.departure,
+        memory.arrival,
+    ):
+        return
+    memory.ending, memory.departure, memory.arrival = state.ending, state.departure, state.arrival
+    if state.ending is not None:
+        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, False))
+    elif before is not None:
+        memory.ending = before
+        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, True))
+        memory.ending = None
+
+
+def _estimate(
+    unit: Unit,
+    journey: Journey,
+    leg: PlannedLeg,
+    at: Stage,
+    eta: datetime | None,
+    evidence: str,
+    as_of: datetime,
+    caused_by: str,
+) -> LegEstimate:
+    return LegEstimate.trusted(
+        # what is said is part of the id: one cause may lead to two statements at one time
+        estimate_id=derived_id(
+            unit.unit_id,
+            journey.shipment_id,
+            f"{leg.sequence} {at} {evidence} {eta} {as_of}",
+            caused_by,
+        ),
+        unit_id=unit.unit_id,
+        shipment_id=journey.shipment_id,
+        corridor_id=journey.corridor_id,
+        leg_id=leg.leg_id,
+        sequence=leg.sequence,
+        mode=leg.mode,
+        run_id=leg.run_id,
+        stage=at,
+        planned_departure=leg.planned_departure,
+        planned_arrival=leg.planned_arrival,
+        eta_p50=eta,
+        delay_seconds=None if eta is None else (eta - leg.planned_arrival).total_seconds(),
+        evidence=evidence,
+        model_version=naive.MODEL_VERSION,
+        as_of=as_of,
+        caused_by=caused_by,
+    )
+
+
+def _outcome(
+    unit: Unit,
+    journey: Journey,
+    leg: PlannedLeg,
+    memory: LegMemory,
+    as_of: datetime,
+    updated: datetime,
+    caused_by: str,
+    retracted: bool,
+) -> LegOutcome:
+    return LegOutcome.trusted(
+        outcome_id=derived_id(unit.unit_id, journey.shipment_id, str(leg.sequence), leg.leg_id),
+        unit_id=unit.unit_id,
+        shipment_id=journey.shipment_id,
+        corridor_id=journey.corridor_id,
+        leg_id=leg.leg_id,
+        sequence=leg.sequence,
+        mode=leg.mode,
+        from_node=leg.from_node,
+        to_node=leg.to_node,
+        run_id=leg.run_id,
+        service_id=leg.service_id,
+        carrier_id=leg.carrier_id,
+        ending=memory.ending or Ending.ARRIVED,
+        retracted=retracted,
+        planned_departure=leg.planned_departure,
+        planned_arrival=leg.planned_arrival,
+        actual_departure=memory.departure,
+        actual_arrival=memory.arrival,
+        predictions=tuple(
+            Prediction.trusted(
+                stage=p.stage,
+                as_of=p.as_of,
+                eta_p50=p.eta,
+                evidence=p.evidence,
+                model_version=naive.MODEL_VERSION,
+            )
+            for p in memory.predictions
+        ),
+        as_of=as_of,
+        updated_time=max(as_of, updated),
+        caused_by=caused_by,
+    )
+
+
+__all__ = [
+    "BEGINNING",
+    "Output",
+    "Rejected",
+    "Verdict",
+    "advance",
+    "apply_event",
+    "apply_itinerary",
+    "next_timer",
+]

@@ -1,0 +1,60 @@
+"""One stream worker: `python -m streams`."""
+
+import argparse
+import asyncio
+import gc
+import sys
+import time
+
+import faust
+import uvloop
+
+from corridor import settings as environment
+from corridor.observability import ObservabilityServer, configure_logging
+from corridor.settings import Settings
+from streams.app import Worker
+
+STUCK_SECONDS = 120.0
+
+
+def main() -> None:
+    """Runs until SIGTERM or a crash; a crash exits with a status other than 0."""
+    settings = environment.load()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--metrics-port", type=int, default=settings.worker_metrics_port)
+    arguments = parser.parse_args()
+    configure_logging(settings.log_level)
+    run(settings, arguments.metrics_port)
+
+
+def run(settings: Settings, metrics_port: int) -> None:
+    """Runs one worker in this process."""
+    # Unit states live long and have no cycles: with the default thresholds, the collector would
+    # walk all of them every few batches, and take half of the time.
+    gc.set_threshold(50_000, 50, 100)
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    worker = Worker(settings)
+
+    def healthy() -> str | None:
+        idle = time.monotonic() - worker.progress
+        if worker.busy and idle > STUCK_SECONDS:
+            return f"no checkpoint for {idle:.0f} s, though there is work"
+        return None
+
+    def ready() -> str | None:
+        return None if worker.ready else "waits for its partitions"
+
+    try:
+        server = ObservabilityServer(settings.host, metrics_port, healthy=healthy, ready=ready)
+    except OSError as error:
+        sys.exit(f"cannot serve metrics on {settings.host}:{metrics_port}: {error.strerror}")
+    with server:
+        faust.Worker(
+            worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
+        ).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

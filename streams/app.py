@@ -1,0 +1,191 @@
+"""The Faust app of a stream worker: one agent, thin, over the tracker."""
+
+import time
+from typing import Any, cast
+
+import faust
+import structlog
+from faust.types import ChannelT, StreamT
+from mode import CrashingSupervisor
+from yarl import URL
+
+from corridor import topics
+from corridor.metrics import (
+    BATCH_RECORDS,
+    CHECKPOINT_BUCKETS,
+    CHECKPOINT_SECONDS,
+    CLOCK,
+    REBALANCES,
+)
+from corridor.settings import Settings
+from streams.connection import faust_credentials
+from streams.emitter import Emitter
+from streams.restore import restore
+from streams.tracker import Tracker
+from streams.transport import BatchConsumer, BatchMessage, BatchSchema, BatchTransport
+
+log = structlog.get_logger(__name__)
+
+CHECKPOINT_RECORDS = 20_000
+"""A checkpoint is made when nothing waits to be read, or after this many records."""
+
+SESSION_SECONDS = 45.0
+
+
+class StaleWorker(Exception):
+    """This worker was stopped for so long that another may have its partitions."""
+
+
+class Worker:
+    """What one worker process owns: the app, the states, and the way out."""
+
+    def __init__(
+        self, settings: Settings, transport: type[BatchTransport] = BatchTransport
+    ) -> None:
+        self.settings = settings
+        self.app = create_app(settings, transport)
+        self.emitter = Emitter(settings)
+        self.tracker = Tracker(self.emitter)
+        self.progress = time.monotonic()
+        names = [topic.name for topic in topics.UNIT_TOPICS]
+        self._pending: list[BatchMessage] = []
+        self._records = 0
+        self._since = 0.0
+        self.app.agent(
+            self.app.topic(*names, schema=BatchSchema(), key_type=bytes, value_type=bytes),
+            name="track",
+            concurrency=1,
+        )(self._track)
+        self.app.on_rebalance_complete.connect(self._take_over)
+        self.app.on_partitions_revoked.connect(self._give_up)
+        self.app.on_before_shutdown.connect(self._stop)
+
+    @property
+    def consumer(self) -> BatchConsumer:
+        """The consumer, once the app runs."""
+        return cast(BatchConsumer, self.app.consumer)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the worker has its partitions' state and reads."""
+        return self.app.consumer_generation_id > 0 and not self.app.rebalancing
+
+    @property
+    def busy(self) -> bool:
+        """Whether batches have been applied that no checkpoint has made durable yet."""
+        return bool(self._pending)
+
+    # ownership -----------------------------------------------------------------------------------
+
+    async def _take_over(self, *args: object, **kwargs: object) -> None:
+        """Restores what was assigned; Faust resumes reading when this returns."""
+        await self.emitter.start_once()
+        started = time.monotonic()
+        assigned = sorted({tp.partition for tp in self.consumer.assignment()})
+        self.tracker.partitions = await restore(self.settings, assigned)
+        REBALANCES.inc()
+        self._observe()
+        log.info(
+            "partitions taken over",
+            partitions=assigned,
+            units=sum(1 for s in self.tracker.partitions.values() for _ in s.units()),
+            seconds=round(time.monotonic() - started, 3),
+        )
+
+    async def _give_up(self, *args: object, **kwargs: object) -> None:
+        """Forgets all state: it lives from assignment to revocation, and in the changelog."""
+        self.tracker.partitions = {}
+        self.emitter.forget()
+        self._pending.clear()
+        self._records = 0
+
+    async def _stop(self, *args: object, **kwargs: object) -> None:
+        await self.emitter.stop()
+
+    # work ----------------------------------------------------------------------------------------
+
+    async def _track(self, stream: StreamT[Any]) -> None:
+        """The agent: apply each batch, and make a checkpoint when there is time or need."""
+        batches = cast(faust.Stream[Any], stream).noack()
+        waiting = cast(ChannelT[Any], batches.channel).queue
+        async for event in batches.events():
+            batch = cast(BatchMessage, event.message)
+            if not self._pending:
+                self._since = time.monotonic()
+            self._pending.append(batch)
+            self._records += len(batch.records)
+            BATCH_RECORDS.observe(len(batch.records))
+            self.tracker.apply(
+                batch.topic, batch.partition, batch.records, self.consumer.highwater(batch.tp) or 0
+            )
+            if waiting.empty() or self._records >= CHECKPOINT_RECORDS:
+                await self._checkpoint()
+
+    async def _checkpoint(self) -> None:
+        """Makes everything durable that was done since the last one, in this order.
+
+        1. What is said goes to its topics: if we die now, it is said again, with the same ids.
+        2. The states go to the changelog, with the offsets that each bucket has counted: if we
+           die now, those records are read again, and skipped bucket by bucket.
+        3. The batches are complete, and Faust commits their offsets.
+        """
+        started = time.monotonic()
+        if started - self._since > SESSION_SECONDS * 0.8:
+            raise StaleWorker("this worker was stopped for too long; it starts anew")
+        await self.emitter.flush()
+        changelog = topics.changelog(self.settings.group).name
+        written = 0
+        for partition, state in self.tracker.partitions.items():
+            if records := state.dirty():
+                self.emitter.extend(changelog, partition, records)
+                written += len(records)
+        await self.emitter.flush()
+        for state in self.tracker.partitions.values():
+            state.clean()
+        for batch in self._pending:
+            self.consumer.complete(batch)
+        self._pending.clear()
+        self._records = 0
+        self.progress = time.monotonic()
+        CHECKPOINT_SECONDS.observe(self.progress - started)
+        CHECKPOINT_BUCKETS.observe(written)
+        self._observe()
+
+    def _observe(self) -> None:
+        for partition, state in self.tracker.partitions.items():
+            if state.clock.year > 1:
+                CLOCK.labels(partition).set(state.clock.timestamp())
+
+
+def create_app(settings: Settings, transport: type[BatchTransport]) -> faust.App:
+    """A Faust app whose every setting that can lose or double data is explicit."""
+    brokers = [URL(f"kafka://{server}") for server in settings.kafka.split(",")]
+    app = faust.App(
+        f"{settings.group}-workers",
+        broker=brokers,
+        broker_credentials=faust_credentials(settings),
+        store="memory://",
+        autodiscover=False,
+        # Faust's own assignor keeps the partitions of co-partitioned topics together; Faust uses
+        # it only for apps with tables or standbys, and we have neither.
+        table_standby_replicas=1,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        topic_partitions=settings.partitions,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=2 * 1024 * 1024,
+        broker_max_poll_records=4_000,
+        broker_commit_interval=0.5,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_request_timeout=60.0,
+        broker_rebalance_timeout=60.0,
+        broker_max_poll_interval=300.0,
+        stream_buffer_maxsize=8,  # batches
+        stream_wait_empty=True,
+        stream_recovery_delay=0.0,
+        agent_supervisor=CrashingSupervisor,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+    )
+    app.transport = transport(brokers, app, loop=app.loop)
+    return app

@@ -1,0 +1,159 @@
+"""Unit states of one partition, in buckets that are restored exactly.
+
+A changelog record holds one bucket: its units, and the next offset of every source topic that the
+bucket has counted. Whatever was counted before a crash is thereby known, record by record, and is
+not counted again when it is read again.
+"""
+
+import heapq
+from collections.abc import Iterator
+from datetime import datetime
+from zlib import crc32
+
+import msgspec
+
+from corridor.tracking.unit import BEGINNING, Unit
+from corridor.tracking.update import Output, advance, next_timer
+
+BUCKETS = 256
+"""Buckets of a partition; part of the stored format."""
+
+
+class Bucket(msgspec.Struct, array_like=True):
+    """Some of a partition's units; the first field allows the format to change one day."""
+
+    version: int = 1
+    applied: dict[str, int] = {}
+    units: dict[str, Unit] = {}
+
+
+_decode = msgspec.msgpack.Decoder(Bucket).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def bucket_of(unit_key: bytes) -> int:
+    """The bucket of a unit, by its record key."""
+    return crc32(unit_key) % BUCKETS
+
+
+class PartitionState:
+    """All units whose key falls into one partition, and the event time they have reached."""
+
+    def __init__(self) -> None:
+        self.buckets = [Bucket() for _ in range(BUCKETS)]
+        self.clock = BEGINNING
+        self._topic_clocks: dict[str, datetime] = {}
+        self._behind: set[str] = set()
+        self._dirty: set[int] = set()
+        self._timers: list[tuple[datetime, str]] = []
+        self._timer_of: dict[str, datetime] = {}
+
+    # restore and checkpoint ----------------------------------------------------------------------
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Takes one changelog record.
+
+        A bucket that has counted less than what is here is the last word of a worker that did not
+        know yet that it had lost the partition; it is passed over.
+        """
+        if value is None:
+            return
+        bucket, index = _decode(value), int(key)
+        known = self.buckets[index].applied
+        if all(bucket.applied.get(topic, 0) >= offset for topic, offset in known.items()):
+            self.buckets[index] = bucket
+
+    def start(self) -> None:
+        """Sets the timers, once all is loaded."""
+        for unit in self.units():
+            self._schedule(unit)
+
+    def dirty(self) -> list[tuple[bytes, bytes]]:
+        """Changelog records of the buckets that have changed since `clean`."""
+        return [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(self._dirty)]
+
+    def clean(self) -> None:
+        """Says that what `dirty` returned is durable."""
+        self._dirty.clear()
+
+    def units(self) -> Iterator[Unit]:
+        """All units."""
+        for bucket in self.buckets:
+            yield from bucket.units.values()
+
+    # update --------------------------------------------------------------------------------------
+
+    def counted(self, index: int, topic: str, offset: int) -> bool:
+        """Whether the bucket has counted this record already."""
+        return offset < self.buckets[index].applied.get(topic, 0)
+
+    def count(self, index: int, topic: str, offset: int) -> None:
+        """Marks a record as counted."""
+        self.buckets[index].applied[topic] = offset + 1
+
+    def unit(self, index: int, unit_id: str) -> Unit:
+        """The unit, new if it is not known."""
+        return self.buckets[index].units.get(unit_id) or Unit(unit_id)
+
+    def put(self, index: int, unit: Unit) -> None:
+        """Keeps a changed unit, or drops it when nothing of it is left."""
+        units = self.buckets[index].units
+        if unit.empty:
+            units.pop(unit.unit_id, None)
+        else:
+            units[unit.unit_id] = unit
+        self._dirty.add(index)
+        self._schedule(unit)
+
+    # time ----------------------------------------------------------------------------------------
+
+    def tick(self, topic: str, time: datetime, out: list[Output]) -> None:
+        """Lets the event time of one source pass, and with it that of the partition.
+
+        A source that is being caught up with holds the others back: what it has yet to tell came
+        earlier than what they tell.
+        """
+        if time <= self._topic_clocks.get(topic, BEGINNING):
+            return
+        self._topic_clocks[topic] = time
+        now = time
+        for other in self._behind:
+            if other != topic:
+                now = min(now, self._topic_clocks.get(other, BEGINNING))
+        self._advance(now, out)
+
+    def caught_up(self, topic: str, yes: bool, out: list[Output]) -> None:
+        """Says whether a source has been read to its end, after each batch of it."""
+        if not yes:
+            self._behind.add(topic)
+            return
+        self._behind.discard(topic)
+        clocks = self._topic_clocks
+        if self._behind:
+            self._advance(min(clocks.get(t, BEGINNING) for t in self._behind), out)
+        elif clocks:
+            self._advance(max(clocks.values()), out)
+
+    def _advance(self, now: datetime, out: list[Output]) -> None:
+        if now <= self.clock:
+            return
+        self.clock = now
+        timers = self._timers
+        while timers and timers[0][0] < now:
+            time, unit_id = heapq.heappop(timers)
+            if self._timer_of.get(unit_id) != time:
+                continue  # moved since
+            del self._timer_of[unit_id]
+            index = bucket_of(unit_id.encode())
+            unit = self.buckets[index].units.get(unit_id)
+            if unit is not None:
+                advance(unit, now, out)
+                self.put(index, unit)
+
+    def _schedule(self, unit: Unit) -> None:
+        time = next_timer(unit)
+        if time is None:
+            self._timer_of.pop(unit.unit_id, None)
+        elif self._timer_of.get(unit.unit_id) != time:
+            self._timer_of[unit.unit_id] = time
+            heapq.heappush(self._timers, (time, unit.unit_id))

@@ -1,0 +1,152 @@
+"""From a batch of records to changed units and to what there is to say: no I/O, no waiting."""
+
+from collections import Counter
+from datetime import UTC, datetime
+
+from aiokafka.structs import ConsumerRecord
+
+from corridor import topics
+from corridor.codes import Reject
+from corridor.decoding import Decoder, Malformed, dead_letter
+from corridor.metrics import RECEIVED, REJECTED, SKIPPED
+from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Origin, TrackingEvent
+from corridor.tracking.update import Output, Rejected, Verdict, apply_event, apply_itinerary
+from streams.emitter import Emitter
+from streams.state import PartitionState, bucket_of
+
+_CHANGES = frozenset({Verdict.APPLIED, Verdict.LATE, Verdict.WAITING})
+
+_read_itinerary = Decoder(Itinerary)
+_read_event = Decoder(TrackingEvent)
+
+
+class Tracker:
+    """Applies record batches to the states of the partitions that this worker owns."""
+
+    def __init__(self, emitter: Emitter) -> None:
+        self.partitions: dict[int, PartitionState] = {}
+        self._emitter = emitter
+
+    def apply(self, topic: str, partition: int, records: list[ConsumerRecord], end: int) -> None:
+        """Counts every record of one fetch.
+
+        Args:
+            topic: Source topic.
+            partition: Its partition, and that of the state.
+            records: Records in order.
+            end: Next offset that the broker will give out, as far as is known.
+        """
+        state = self.partitions[partition]
+        out: list[Output] = []
+        letters: list[DeadLetter] = []
+        verdicts: Counter[str] = Counter()
+        apply = self._itinerary if topic == topics.ITINERARIES.name else self._event
+        for record in records:
+            verdict = apply(state, record, out)
+            if isinstance(verdict, Malformed):
+                letters.append(_letter(verdict, record))
+            else:
+                verdicts[verdict] += 1
+        state.caught_up(topic, records[-1].offset + 1 >= end, out)
+        RECEIVED.labels(topic).inc(len(records))
+        if skipped := verdicts["SKIPPED"]:
+            SKIPPED.labels(topic).inc(skipped)
+        self._emit(partition, out, letters)
+
+    def _itinerary(
+        self, state: PartitionState, record: ConsumerRecord, out: list[Output]
+    ) -> str | Malformed:
+        itinerary = _read_itinerary(record.value)
+        if isinstance(itinerary, Malformed):
+            return itinerary
+        key = itinerary.unit_id.encode()
+        if key != record.key:
+            return _wrong_key("unit_id")
+        index = bucket_of(key)
+        if state.counted(index, record.topic, record.offset):
+            return "SKIPPED"
+        state.count(index, record.topic, record.offset)
+        unit = state.unit(index, itinerary.unit_id)
+        verdict = apply_itinerary(unit, itinerary, out)
+        if verdict in _CHANGES:
+            state.put(index, unit)
+        return verdict
+
+    def _event(
+        self, state: PartitionState, record: ConsumerRecord, out: list[Output]
+    ) -> str | Malformed:
+        event = _read_event(record.value)
+        if isinstance(event, Malformed):
+            return event
+        subject = event.unit_id if event.unit_id is not None else event.run_id
+        key = (subject or "").encode()
+        if key != record.key:
+            return _wrong_key("unit_id" if event.unit_id is not None else "run_id")
+        verdict: str = Verdict.NO_MILESTONE
+        if event.unit_id is not None:
+            index = bucket_of(key)
+            if state.counted(index, record.topic, record.offset):
+                verdict = "SKIPPED"
+            else:
+                state.count(index, record.topic, record.offset)
+                unit = state.unit(index, event.unit_id)
+                verdict = apply_event(
+                    unit,
+                    event,
+                    out,
+                    topic=record.topic,
+                    partition=record.partition,
+                    offset=record.offset,
+                    key=record.key,
+                    payload=record.value or b"",
+                )
+                if verdict in _CHANGES:
+                    state.put(index, unit)
+        state.tick(record.topic, event.event_time, out)
+        return verdict
+
+    def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:
+        add = self._emitter.add
+        for output in out:
+            if isinstance(output, LegEstimate):
+                topic, key = topics.ESTIMATES.name, output.unit_id
+            elif isinstance(output, LegOutcome):
+                topic, key = topics.OUTCOMES.name, output.unit_id
+            else:
+                letters.append(_expired(output))
+                continue
+            add(topic, partition, key.encode(), output.model_dump_json(exclude_none=True).encode())
+        for letter in letters:
+            REJECTED.labels(letter.origin.topic, letter.reason).inc()
+            add(
+                topics.DEAD_LETTERS.name,
+                partition,
+                letter.dead_letter_id.encode(),
+                letter.model_dump_json(exclude_none=True).encode(),
+            )
+
+
+def _wrong_key(field: str) -> Malformed:
+    return Malformed(Reject.WRONG_KEY, field, f"the record's key is not its {field}")
+
+
+def _letter(malformed: Malformed, record: ConsumerRecord) -> DeadLetter:
+    return dead_letter(
+        malformed,
+        origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+        key=record.key,
+        payload=record.value,
+        time=datetime.fromtimestamp(record.timestamp / 1000, UTC),
+    )
+
+
+def _expired(rejected: Rejected) -> DeadLetter:
+    waiting = rejected.waiting
+    return dead_letter(
+        Malformed(rejected.reason, None, rejected.detail),
+        origin=Origin(topic=waiting.topic, partition=waiting.partition, offset=waiting.offset),
+        key=waiting.key,
+        payload=waiting.payload,
+        time=waiting.milestone.event_time,
+        source=waiting.milestone.source,
+    )
