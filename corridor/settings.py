@@ -31,6 +31,7 @@ class Settings(BaseSettings):
     kafka_username: str = Field("", description="SASL user.")
     kafka_password: SecretStr = Field(SecretStr(""), description="SASL password.")
     kafka_cafile: Path | None = Field(None, description="CA certificate for SSL protocols.")
+    kafka_heap_mb: int = Field(512, ge=128, description="Heap of the embedded Kafka, in MiB.")
     replication: int = Field(1, ge=1, le=32767, description="Replicas of every topic.")
     partitions: int = Field(
         8,
