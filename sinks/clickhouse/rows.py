@@ -8,12 +8,13 @@ its columns can hold it, at a tenth of pydantic's cost.
 import types
 import typing
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from operator import attrgetter
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
@@ -35,12 +36,20 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Record(Protocol):
     """What is needed of kafka-python's ConsumerRecord."""
 
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int:
+        """Milliseconds."""
+
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
 
 
 @dataclass(frozen=True)
@@ -206,10 +215,11 @@ _LATE_DEFAULTS = {"updated_time": "event_time"}
 # structs: the shape of a model, for msgspec ---------------------------------------------------
 
 _INTEGERS = {
-    f"{sign}Int{bits}": (0, 2**bits - 1) if sign else (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
-    for sign in ("", "U")
-    for bits in (32, 64)
+    "Int32": (-(2**31), 2**31 - 1),
+    "UInt32": (0, 2**32 - 1),
+    "Int64": (-(2**63), 2**63 - 1),
 }
+"""What integer columns can hold."""
 
 
 def _struct(model: type[BaseModel], table: Table, prefix: str = "") -> type[msgspec.Struct]:
@@ -217,7 +227,7 @@ def _struct(model: type[BaseModel], table: Table, prefix: str = "") -> type[msgs
     fields: list[Any] = []
     for name, field in model.model_fields.items():
         path = f"{prefix}{name}"
-        wire = _wire(hints[name], table, path)
+        wire = _wire(Annotated[hints[name], field], table, path)
         if field.is_required():
             fields.append((name, wire))
         elif field.default_factory is not None and field.default_factory_takes_validated_data:
@@ -234,17 +244,19 @@ def _default(field: FieldInfo) -> Any:
     return str(value) if isinstance(value, StrEnum) else value
 
 
-def _wire(hint: Any, table: Table, path: str) -> Any:
-    """The type by which msgspec reads what pydantic reads by `hint`."""
+def _wire(
+    hint: Any, table: Table, path: str, bounds: Mapping[str, Any] = MappingProxyType({})
+) -> Any:
+    """The type by which msgspec reads what pydantic reads by `hint`, within `bounds`."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Annotated:
-        inner = _wire(arguments[0], table, path)
-        bounds = _bounds(arguments[1:])
-        return Annotated[inner, msgspec.Meta(**bounds)] if bounds else inner
+        return _wire(arguments[0], table, path, {**bounds, **_bounds(arguments[1:])})
     if origin in (typing.Union, types.UnionType):
-        return typing.Union[tuple(_wire(argument, table, path) for argument in arguments)]  # noqa: UP007
+        return typing.Union[  # noqa: UP007  # made at run time
+            tuple(_wire(argument, table, path, bounds) for argument in arguments)
+        ]
     if origin is tuple:
-        return list[_wire(arguments[0], table, path)]  # type: ignore[misc]
+        return Annotated[list[_wire(arguments[0], table, path)], msgspec.Meta(**bounds)]  # type: ignore[misc]
     if hint is AwareDatetime:
         return Annotated[datetime, msgspec.Meta(tz=True)]
     if isinstance(hint, type):
@@ -254,16 +266,21 @@ def _wire(hint: Any, table: Table, path: str) -> Any:
             return _struct(hint, table, f"{path}.")
         if hint is int:
             low, high = _INTEGERS[_column_type(table, path)]
-            return Annotated[int, msgspec.Meta(ge=max(low, -(2**63)), le=min(high, 2**63 - 1))]
+            bounds = {
+                "ge": max(low, bounds.get("ge", low)),
+                "le": min(high, bounds.get("le", high)),
+            }
+        if hint in (int, float, str):
+            return Annotated[hint, msgspec.Meta(**bounds)]
     return hint
 
 
-def _bounds(metadata: Sequence[Any]) -> dict[str, Any]:
+def _bounds(metadata: Iterable[Any]) -> dict[str, Any]:
     bounds: dict[str, Any] = {}
-    for item in chain.from_iterable(
-        part.metadata if isinstance(part, FieldInfo) else [part] for part in metadata
-    ):
+    for item in metadata:
         match item:
+            case FieldInfo():
+                bounds |= _bounds(item.metadata)
             case MinLen():
                 bounds["min_length"] = item.min_length
             case MaxLen():
