@@ -25,28 +25,28 @@ class Emitter:
     """Collects records per (topic, partition) and sends them on `flush`."""
 
     def __init__(self, settings: Settings) -> None:
-        self._producer = AIOKafkaProducer(
-            **aiokafka_options(settings),
-            acks="all",
-            enable_idempotence=True,
-            compression_type="lz4",
-            max_batch_size=BATCH_BYTES,
-            max_request_size=REQUEST_BYTES,
-            linger_ms=0,
-            request_timeout_ms=60_000,
-        )
-        self._started = False
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
         self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
 
     async def start_once(self) -> None:
         """Connects, the first time."""
-        if not self._started:
-            await self._producer.start()
-            self._started = True
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **aiokafka_options(self._settings),
+                acks="all",
+                enable_idempotence=True,
+                compression_type="lz4",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES,
+                request_timeout_ms=60_000,
+            )
+            await producer.start()
+            self._producer = producer
 
     async def stop(self) -> None:
         """Disconnects; what was not flushed is dropped, since it is not durable anywhere."""
-        if self._started:
+        if self._producer is not None:
             await self._producer.stop()
 
     def forget(self) -> None:
@@ -78,6 +78,7 @@ class Emitter:
             EMITTED.labels(topic).inc(len(batch))
 
     async def _send(self, topic: str, partition: int, records: list[Record]) -> None:
+        assert self._producer is not None
         futures: list[asyncio.Future[object]] = []
         builder = self._producer.create_batch()
         for key, value in records:
