@@ -72,10 +72,11 @@ def fetch(report: Callable[[str], None] = lambda line: None) -> list[Path]:
                 download.result()
                 report(f"downloading Kafka's jars, once: {done} of {len(missing)}")
         except (requests.RequestException, RuntimeError) as error:
-            pool.shutdown(cancel_futures=True)
             raise StackError(
                 f"Kafka's jars cannot be downloaded from Maven's central repository: {error}"
             ) from error
+        finally:
+            pool.shutdown(cancel_futures=True)  # after a failure, no more
     return paths
 
 
