@@ -87,6 +87,7 @@ def declare(
                     settings.worker_metrics_port + number - 1,
                     "CORRIDOR_WORKER_METRICS_PORT",
                 ),
+                data,
                 after=("topics",),
             )
             for number in range(1, workers + 1)
@@ -95,18 +96,20 @@ def declare(
             "sink",
             "sinks.clickhouse",
             Listener(settings.host, settings.sink_metrics_port, "CORRIDOR_SINK_METRICS_PORT"),
+            data,
             after=("topics", "schema"),
         ),
     ]
 
 
-def _ours(name: str, module: str, metrics: Listener, after: tuple[str, ...]) -> Process:
+def _ours(name: str, module: str, metrics: Listener, data: Path, after: tuple[str, ...]) -> Process:
     return Process(
         name=name,
         command=_python(module, "--metrics-port", str(metrics.port)),
         ready=f"http://{metrics.host}:{metrics.port}/readyz",
         listeners=(metrics,),
         after=after,
+        env={"CORRIDOR_DATA": str(data)},
     )
 
 

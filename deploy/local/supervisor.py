@@ -76,6 +76,10 @@ class Supervisor:
             self._in_a_hurry.set()
         self._asked_to_stop.set()
 
+    async def stopping(self) -> None:
+        """Returns when `stop` has been called."""
+        await self._asked_to_stop.wait()
+
     async def run(self) -> None:
         """Returns when the stack has stopped because `stop` was called.
 

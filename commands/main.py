@@ -1,0 +1,36 @@
+"""The `corridor` command: assembles the command groups, one module each.
+
+To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands of its own) or in
+`COMMANDS` (it is one command).
+"""
+
+import typer
+
+from commands import query, replay, schema, stack, topics
+
+GROUPS: dict[str, typer.Typer] = {
+    "topics": topics.app,
+    "schema": schema.app,
+}
+
+COMMANDS = (
+    stack.up,
+    stack.down,
+    stack.status,
+    replay.replay,
+    query.query,
+)
+
+app = typer.Typer(
+    help="A streaming tracking-event pipeline for trade corridors.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_show_locals=False,  # they would print passwords
+)
+for command in COMMANDS:
+    app.command()(command)
+for name, group in GROUPS.items():
+    app.add_typer(group, name=name)
+
+if __name__ == "__main__":
+    app()
