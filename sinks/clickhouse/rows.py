@@ -234,7 +234,7 @@ def _struct(model: type[BaseModel], table: Table, prefix: str = "") -> type[msgs
             fields.append((name, wire | msgspec.UnsetType, msgspec.UNSET))
         else:
             fields.append((name, wire, _default(field)))
-    return msgspec.defstruct(model.__name__, fields, kw_only=True)
+    return msgspec.defstruct(model.__name__, fields, kw_only=True, gc=False)
 
 
 def _default(field: FieldInfo) -> Any:
