@@ -62,16 +62,16 @@ def replay(
                 player.play(items, run.FileTarget(writer))
                 if player.stopped:
                     raise _fail(f"Stopped; {output} was not written.", INTERRUPTED)
-            console.print(f"{player.summary()}; written to {output}")
+            typer.echo(f"{player.summary()}; written to {output}")
             return
         with Publisher(settings.load()) as publisher:
             try:
                 player.play(items, run.KafkaTarget(publisher))
                 publisher.flush()
             except PublishError:
-                console.print(f"{publisher.confirmed:,} messages were confirmed.")
+                _say(f"{publisher.confirmed:,} messages were confirmed.")
                 raise
-            console.print(f"{player.summary()}; Kafka has confirmed {publisher.confirmed:,}")
+            typer.echo(f"{player.summary()}; Kafka has confirmed {publisher.confirmed:,}")
         if player.stopped:
             raise _fail("Stopped.", INTERRUPTED)
     except (ReplayFileError, PublishError, OSError) as error:
@@ -82,38 +82,36 @@ class _Player:
     """One replay with its progress on the terminal."""
 
     def __init__(self, total: int, speed: float | None, limit: int | None, end: int | None) -> None:
-        self._stop = threading.Event()
+        self._stop = run.Stop()
         self._progress = run.Progress()
         self._pace = run.Pace(speed, self._stop.wait) if speed else None
         self._total, self._limit, self._end = total, limit, end
-        self._seconds = 0.0
+        self._began = time.monotonic()
 
     @property
     def stopped(self) -> bool:
-        return self._stop.is_set()
+        return self._stop.asked
 
     def play(self, items: Iterator[Record | DeadLetter], target: run.Target) -> None:
-        began = time.monotonic()
-        try:
-            with _interrupt_sets(self._stop), self._shown():
-                run.play(
-                    self._tell_rejects(items),
-                    target,
-                    self._progress,
-                    stop=self._stop,
-                    pace=self._pace,
-                    until=self._end,
-                    limit=self._limit,
-                )
-        finally:
-            self._seconds = time.monotonic() - began
+        self._began = time.monotonic()
+        with _signals_ask(self._stop), self._shown():
+            run.play(
+                self._tell_rejects(items),
+                target,
+                self._progress,
+                stop=self._stop,
+                pace=self._pace,
+                until=self._end,
+                limit=self._limit,
+            )
 
     def summary(self) -> str:
         done = self._progress
-        rate = done.messages / self._seconds if self._seconds else 0.0
+        seconds = time.monotonic() - self._began
+        rate = done.messages / seconds
         return (
             f"{done.itineraries:,} itineraries, {done.events:,} events, {done.rejected:,} rejected"
-            f" in {self._seconds:.1f} s ({rate:,.0f}/s)"
+            f" in {seconds:.1f} s ({rate:,.0f}/s)"
         )
 
     def _tell_rejects(self, items: Iterator[Record | DeadLetter]) -> Iterator[Record | DeadLetter]:
@@ -122,12 +120,11 @@ class _Player:
             if isinstance(item, DeadLetter) and shown <= _REJECTS_SHOWN:
                 shown += 1
                 if shown > _REJECTS_SHOWN:
-                    console.print("more lines are rejected …", highlight=False)
+                    _say("more lines are rejected …")
                 else:
                     field = f" {item.field}:" if item.field else ""
                     where = f"{item.origin.file}:{item.origin.line}"
-                    text = f"{where}: {item.reason}:{field} {item.detail}"
-                    console.print(text, markup=False, highlight=False)
+                    _say(f"{where}: {item.reason}:{field} {item.detail}")
             yield item
 
     @contextmanager
@@ -183,20 +180,25 @@ def _open(source: str) -> tuple[int, Iterator[Record | DeadLetter]]:
 
 
 @contextmanager
-def _interrupt_sets(stop: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks the replay to stop; the second one means it."""
+def _signals_ask(stop: run.Stop) -> Iterator[None]:
+    """The first Ctrl-C (or SIGTERM) asks the replay to stop; the second one means it."""
 
     def ask(number: int, frame: object) -> None:
-        stop.set()
-        signal.signal(signal.SIGINT, before)
+        stop.asked = True
+        signal.signal(number, before[signal.Signals(number)])
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _fail(text: str, code: int = 1) -> typer.Exit:
-    console.print(text, markup=False, highlight=False)
+    _say(text)
     return typer.Exit(code)
+
+
+def _say(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -121,9 +121,9 @@ def happened(flight: Flight) -> list[tuple[int, str, str | None]]:
 
 def flights() -> Iterator[Flight]:
     """All flights by planned departure; rows of the same minute as the data has them."""
-    zones = _zones()
-    clock = _Clock()
-    with _open("flights.csv") as file:
+    zone_of = zones()
+    clock = Clock()
+    with open_table("flights.csv") as file:
         if (header := file.readline().strip()) != _COLUMNS:
             raise ValueError(f"flights.csv has other columns than expected: {header}")
         rows = [line.rstrip("\n") for line in file]
@@ -135,7 +135,7 @@ def flights() -> Iterator[Flight]:
         planned_departure = _planned_departure(row)
         miles = int(distance)
         planned_arrival = clock.next(
-            zones[dest],
+            zone_of[dest],
             int(sched_arr_time[:-2] or 0) * 60 + int(sched_arr_time[-2:]),
             planned_departure + _typical_minutes(miles),
         )
@@ -161,7 +161,7 @@ def truth() -> Truth:
     """Counts and the two simplest forecasts' errors, by another way than `records`."""
     outcomes: Counter[str] = Counter()
     timetable = persistence = judged = 0
-    with _open("flights.csv") as file:
+    with open_table("flights.csv") as file:
         for row in csv.DictReader(file):
             if row["dep_time"] in _MISSING:
                 outcomes["CANCELLED"] += 1
@@ -186,7 +186,7 @@ def truth() -> Truth:
 _MISSING = frozenset(("", "NA"))
 
 
-class _Clock:
+class Clock:
     """Finds when a wall clock somewhere shows a time."""
 
     def __init__(self) -> None:
@@ -267,12 +267,15 @@ def _data() -> Path:
     return Path(spec.submodule_search_locations[0]) / "data"
 
 
-def _open(name: str) -> io.TextIOWrapper:
+def open_table(name: str) -> io.TextIOWrapper:
+    """A zipped table of the data, as text."""
     archive = zipfile.ZipFile(_data() / f"{name}.zip")
     return io.TextIOWrapper(archive.open(name), encoding="ascii", newline="")
 
 
-def _zones() -> dict[str, str]:
+def zones() -> dict[str, str]:
+    """Time zone of each airport."""
     with (_data() / "airports.csv").open(encoding="utf-8", newline="") as file:
-        known = {row["faa"]: row["tzone"] for row in csv.DictReader(file)}
+        rows = csv.DictReader(file)
+        known = {row["faa"]: row["tzone"] for row in rows if row["tzone"] not in _MISSING}
     return known | _TERRITORY_ZONES

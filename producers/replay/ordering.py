@@ -39,7 +39,8 @@ class Sorter:
         self._fan_in = fan_in
         self._directory = directory
         self._held: list[Record] = []
-        self._held_bytes = 0
+        self.held_bytes = 0
+        """What is in memory now, by its size."""
         self._runs: list[IO[bytes]] = []
         self.spills = 0
         """How often memory was written out."""
@@ -47,8 +48,8 @@ class Sorter:
     def add(self, record: Record) -> None:
         """Takes one record."""
         self._held.append(record)
-        self._held_bytes += len(record.key) + len(record.value) + _RECORD_OVERHEAD
-        if self._held_bytes >= self._memory:
+        self.held_bytes += len(record.key) + len(record.value) + _RECORD_OVERHEAD
+        if self.held_bytes >= self._memory:
             self._spill()
 
     def sorted(self) -> Iterator[Record]:
@@ -66,7 +67,7 @@ class Sorter:
         self._held.sort(key=_by_available)
         self._runs.append(self._write(iter(self._held)))
         self._held.clear()
-        self._held_bytes = 0
+        self.held_bytes = 0
         self.spills += 1
 
     def _write(self, records: Iterator[Record]) -> IO[bytes]:

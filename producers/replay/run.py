@@ -1,6 +1,5 @@
 """Plays records in order, as fast as they go or in a multiple of real time."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -11,7 +10,6 @@ from corridor.metrics import REJECTED
 from corridor.models import DeadLetter
 from producers.batches import Headers
 from producers.messages import to_json
-from producers.publisher import Publisher
 from producers.replay.file import ReplayWriter
 from producers.replay.record import Record, to_text
 
@@ -26,10 +24,17 @@ class Target(Protocol):
         """Takes a line that is no message."""
 
 
+class Publishing(Protocol):
+    """What of a publisher a replay needs."""
+
+    def publish(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> None:
+        """See `producers.publisher.Publisher`."""
+
+
 class KafkaTarget:
     """Publishes messages to their topics and bad lines to the quarantine."""
 
-    def __init__(self, publisher: Publisher) -> None:
+    def __init__(self, publisher: Publishing) -> None:
         self._publisher = publisher
 
     def put(self, record: Record) -> None:
@@ -72,6 +77,21 @@ class Progress:
         return self.itineraries + self.events
 
 
+class Stop:
+    """Ends a replay from a signal handler; holds no lock, as a handler must not wait for one."""
+
+    _SLICE = 0.1
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def wait(self, seconds: float) -> None:
+        """Waits, but not on when it is asked to stop."""
+        end = time.monotonic() + seconds
+        while not self.asked and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, self._SLICE))
+
+
 class Pace:
     """Lets the time of the messages pass `speed` times as fast as real time."""
 
@@ -102,7 +122,7 @@ def play(
     target: Target,
     progress: Progress,
     *,
-    stop: threading.Event,
+    stop: Stop,
     pace: Pace | None = None,
     until: int | None = None,
     limit: int | None = None,
@@ -130,7 +150,7 @@ def play(
             return
         if pace is not None:
             pace.keep(available)
-        if stop.is_set():
+        if stop.asked:
             return
         target.put(item)
         if item.topic == topics.ITINERARIES.name:

@@ -90,9 +90,7 @@ def a_batch(told: list[tuple[int, Exception | None]], count: int = 3) -> Batch:
     records = Records(1000)
     for _ in range(count):
         records.add(b"k", b"v", (), 1)
-    return Batch(
-        TopicPartition("t", 0), records, 1000, lambda _, n, error: told.append((n, error))
-    )
+    return Batch(TopicPartition("t", 0), records, 1000, lambda _, n, error: told.append((n, error)))
 
 
 def test_a_batch_tells_once_how_many_records_were_confirmed() -> None:
