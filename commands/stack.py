@@ -76,7 +76,7 @@ def status(
             markup=False,
         )
         if report.error:
-            _err.print(f"The last start failed: {report.error}", markup=False)
+            _err.print(f"The last start failed: {report.error.splitlines()[0]}", markup=False)
     if not report.healthy:
         raise typer.Exit(1)
 

@@ -58,8 +58,8 @@ class Progress:
 
 def line(part: PartState) -> str:
     """One part on one line, for output that is not a terminal."""
-    seconds = _seconds(part).strip()
-    return "  ".join(filter(None, [f"{part.name:<12}", part.status, seconds, part.detail]))
+    took = _seconds(part) if part.status in (Status.READY, Status.DONE) else ""
+    return "  ".join(filter(None, [f"{part.name:<12}", part.status, took, part.detail]))
 
 
 def endpoints(rows: Sequence[tuple[str, str]]) -> RenderableType:

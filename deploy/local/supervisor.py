@@ -164,7 +164,9 @@ class Supervisor:
             if not self._ready[process.name].is_set():
                 failures += 1
                 if failures >= START_TRIES:
-                    raise self._does_not_start(process, f"it ended with {_words(code)}")
+                    raise self._does_not_start(
+                        process, f"it ended {failures} times, the last with {_words(code)}"
+                    )
             elif time.monotonic() - began > STEADY_SECONDS:
                 failures = 0
             else:
@@ -296,7 +298,7 @@ class Supervisor:
 
     def _does_not_start(self, process: Process, why: str) -> StackError:
         path = log_path(self._data, process.name)
-        last = "".join(f"\n  {line}" for line in output.last_lines(path, 5))
+        last = "".join(f"\n  {line}" for line in output.last_lines(path, 3))
         self._set(process.name, status=Status.FAILED, detail=why)
         return StackError(
             f"{process.name} does not start: {why}. The end of {_short(path)}:{last or ' empty'}"
