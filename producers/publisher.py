@@ -102,6 +102,11 @@ class Publisher:
         """Messages that are on Kafka for certain."""
         return self._confirmed
 
+    @property
+    def in_flight_bytes(self) -> int:
+        """Memory that stands for what is not settled yet."""
+        return self._reserved
+
     def publish(self, topic: str, key: bytes, value: bytes, headers: Headers = ()) -> None:
         """Takes a message; `flush` tells whether it arrived.
 
