@@ -5,7 +5,7 @@ it, so that they can be committed once its rows are confirmed, and its token is 
 offsets, so that the same block sent twice can be recognised.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -112,8 +112,12 @@ class Batch:
             return 0.0
         return max(0.0, self.since + self.policy.seconds - now)
 
-    def seal(self) -> Block:
-        """Everything that waits, as one block; the batch is empty afterwards."""
+    def seal(self, topic_id: Callable[[str], object]) -> Block:
+        """Everything that waits, as one block; the batch is empty afterwards.
+
+        Args:
+            topic_id: Kafka's id of a topic, which changes when it is deleted and made again.
+        """
         chunks = [chunk for partition in sorted(self._chunks) for chunk in self._chunks[partition]]
         offsets = {
             partition: Offsets(of[0].offsets.first, of[-1].offsets.end)
@@ -131,7 +135,7 @@ class Batch:
             table=self.table,
             columns=columns,
             rows=self.rows,
-            token=token(self.table, offsets),
+            token=_token(self.table, offsets, topic_id),
             offsets=offsets,
             oldest=oldest,
             rejected=[letter for chunk in chunks for letter in chunk.rows.rejected],
@@ -140,9 +144,14 @@ class Batch:
         return block
 
 
-def token(table: Table, offsets: dict[TopicPartition, Offsets]) -> str:
-    """The same for the same records, whoever sends them."""
+def _token(
+    table: Table, offsets: Mapping[TopicPartition, Offsets], topic_id: Callable[[str], object]
+) -> str:
+    # by id, since a topic that is made again has other records at the same offsets
     return derived_id(
         table.name,
-        *(f"{of.topic}:{of.partition}:{first}:{end}" for of, (first, end) in offsets.items()),
+        *(
+            f"{topic_id(of.topic) or of.topic}:{of.partition}:{first}:{end}"
+            for of, (first, end) in offsets.items()
+        ),
     )

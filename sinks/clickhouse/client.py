@@ -73,6 +73,7 @@ class Writer:
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
         self.trouble: str | None = None
+        self._settings = settings
         self._client = connect(settings)
         self._database = settings.clickhouse_database
         self._insert = insert
@@ -91,6 +92,15 @@ class Writer:
     def submit(self, block: Block) -> None:
         """Puts a block behind those that wait."""
         self._blocks.put(block)
+
+    def ping(self) -> str | None:
+        """None when ClickHouse answers; safe from any thread."""
+        try:
+            with connect(self._settings, answer_seconds=CONNECT_SECONDS) as client:
+                client.execute("SELECT 1")
+        except (Error, OSError, EOFError) as error:
+            return f"ClickHouse does not answer: {_summary(error)}"
+        return None
 
     def written(self) -> list[Block]:
         """Blocks confirmed since the last call, in order."""
@@ -129,7 +139,7 @@ class Writer:
         block: Block = state.args[0]
         error = state.outcome.exception() if state.outcome else None
         code = str(error.code) if isinstance(error, Error) else type(error).__name__
-        summary = str(error).partition("\n")[0][:500]
+        summary = _summary(error)
         INSERT_FAILURES.labels(block.table.name, code).inc()
         self.trouble = f"ClickHouse does not take rows of {block.table.name}: {summary}"
         self._client.disconnect()  # a connection that failed half-way is of no use
@@ -141,3 +151,7 @@ class Writer:
             code=code,
             error=summary,
         )
+
+
+def _summary(error: BaseException | None) -> str:
+    return str(error).partition("\n")[0][:500] or type(error).__name__

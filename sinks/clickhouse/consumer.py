@@ -14,6 +14,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 import structlog
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -76,6 +77,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._low: dict[TopicPartition, int] = {}  # first offset that is not committed
         self._stopping = threading.Event()
         self._turned = time.monotonic()
+        self._measured = 0.0
         self._writer = writer or Writer(settings)
         self._quarantine = Quarantine(settings, dead_letters)
         self._consumer = KafkaConsumer(
@@ -108,7 +110,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         """None while partitions are assigned and ClickHouse takes rows."""
         if not self._consumer.assignment():
             return "no partitions are assigned"
-        return self._writer.trouble
+        return self._writer.trouble or self._writer.ping()
 
     # the loop ----------------------------------------------------------------------------------
 
@@ -131,6 +133,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             if batch.due_in(now) == 0 and not self._is_writing(batch):
                 self._write(batch)
         self._settle()
+        self._measure_lag(now)
 
     def _poll(self, seconds: float) -> dict[TopicPartition, list[ConsumerRecord]]:
         try:
@@ -173,7 +176,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         batch.add(partition, chunk, time.monotonic())
 
     def _write(self, batch: Batch) -> None:
-        block = batch.seal()
+        block = batch.seal(self._consumer._cluster.topic_id)
         self._writing.append(block)
         self._writer.submit(block)
 
@@ -190,7 +193,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             self._uncommitted |= {of: end for of, (_, end) in block.offsets.items()}
         if self._uncommitted:
             self._commit()
-        self._measure_lag()
 
     def _commit(self) -> None:
         offsets = {of: OffsetAndMetadata(end, "", -1) for of, end in self._uncommitted.items()}
@@ -203,7 +205,10 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._low |= self._uncommitted
         self._uncommitted = {}
 
-    def _measure_lag(self) -> None:
+    def _measure_lag(self, now: float) -> None:
+        if now - self._measured < 1:
+            return
+        self._measured = now
         for partition in self._consumer.assignment():
             end = self._consumer.highwater(partition)
             if end is not None:
@@ -245,6 +250,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition in revoked:
             self._uncommitted.pop(partition, None)
             self._low.pop(partition, None)
-            if (partition.topic, str(partition.partition)) in LAG._metrics:
+            with suppress(KeyError):
                 LAG.remove(partition.topic, partition.partition)
         _log.info("partitions revoked", partitions=len(revoked))

@@ -82,7 +82,7 @@ def test_a_block_holds_the_rows_of_every_partition_in_order() -> None:
     waiting.add(B, chunk(B, 7, 2), now=0.0)
     waiting.add(A, chunk(A, 3, 1), now=0.0)
     waiting.add(B, chunk(B, 9, 1), now=0.0)
-    block = waiting.seal()
+    block = waiting.seal(str)
     assert offsets_in(block.columns) == [(0, 3), (1, 7), (1, 8), (1, 9)]
     assert block.offsets == {A: (3, 4), B: (7, 10)}
     assert (block.rows, block.oldest) == (4, {"events": 3000})
@@ -93,7 +93,7 @@ def test_offsets_without_rows_are_written_too() -> None:
     waiting = batch()
     waiting.add(A, chunk(A, 0, 1, junk=True), now=0.0)
     assert not waiting.empty
-    block = waiting.seal()
+    block = waiting.seal(str)
     assert (block.rows, block.offsets) == (0, {A: (0, 1)})
     assert len(block.rejected) == 1
 
@@ -102,7 +102,7 @@ def test_records_that_come_again_replace_those_that_wait() -> None:
     waiting = batch()
     waiting.add(A, chunk(A, 5, 3), now=0.0)
     waiting.add(A, chunk(A, 5, 1), now=0.0)
-    assert waiting.seal().offsets == {A: (5, 6)}
+    assert waiting.seal(str).offsets == {A: (5, 6)}
 
 
 def test_what_is_forgotten_is_neither_written_nor_committed() -> None:
@@ -110,7 +110,7 @@ def test_what_is_forgotten_is_neither_written_nor_committed() -> None:
     waiting.add(A, chunk(A, 0, 2), now=0.0)
     waiting.add(B, chunk(B, 0, 3), now=0.0)
     waiting.forget([A])
-    block = waiting.seal()
+    block = waiting.seal(str)
     assert (block.rows, block.offsets) == (3, {B: (0, 3)})
 
 
@@ -118,7 +118,7 @@ def test_a_block_in_flight_commits_only_what_is_still_owned() -> None:
     waiting = batch()
     waiting.add(A, chunk(A, 0, 2), now=0.0)
     waiting.add(B, chunk(B, 0, 3), now=0.0)
-    block = waiting.seal()
+    block = waiting.seal(str)
     token = block.token
     block.forget([A])
     assert (block.rows, block.offsets, block.token) == (5, {B: (0, 3)}, token)
@@ -129,7 +129,7 @@ def test_the_same_offsets_have_the_same_token_however_they_came() -> None:
     together.add(A, chunk(A, 0, 4), now=0.0)
     apart.add(A, chunk(A, 0, 1), now=0.0)
     apart.add(A, chunk(A, 1, 3), now=5.0)
-    assert together.seal().token == apart.seal().token
+    assert together.seal(str).token == apart.seal(str).token
 
 
 def test_other_offsets_have_another_token() -> None:
@@ -137,8 +137,15 @@ def test_other_offsets_have_another_token() -> None:
     for partition, first, count in ((A, 0, 4), (A, 0, 5), (A, 1, 3), (B, 0, 4)):
         waiting = batch()
         waiting.add(partition, chunk(partition, first, count), now=0.0)
-        tokens.add(waiting.seal().token)
+        tokens.add(waiting.seal(str).token)
     assert len(tokens) == 4
+
+
+def test_a_topic_that_was_made_again_has_other_tokens() -> None:
+    first, second = batch(), batch()
+    first.add(A, chunk(A, 0, 4), now=0.0)
+    second.add(A, chunk(A, 0, 4), now=0.0)
+    assert first.seal(lambda topic: "id1").token != second.seal(lambda topic: "id2").token
 
 
 @given(
@@ -162,7 +169,7 @@ def test_every_record_is_in_one_block_unless_its_partition_was_forgotten(
             waiting.add(partition, chunk(partition, ends[partition], count), now=0.0)
             ends[partition] += count
         else:
-            block = waiting.seal()
+            block = waiting.seal(str)
             written = offsets_in(block.columns)
             for partition, (first, end) in block.offsets.items():
                 assert first == committed[partition]
