@@ -75,5 +75,5 @@ def _of_group(admin: KafkaAdminClient, group: str, expected: set[str]) -> list[T
             end_offset=sum(ends[partition].offset for partition in partitions),
             lag=lags[name],
         )
-        for name, partitions in topics.items()
+        for name, partitions in sorted(topics.items())
     ]

@@ -57,7 +57,8 @@ async def _run(settings: Settings, workers: int, *, headless: bool) -> None:
     if headless:
         await running
         return
-    with _Follower(_out) as follower:
+    follower = _Follower(_out)
+    with follower:
         while not running.done() and not supervisor.state.up:
             follower.show(supervisor.state)
             await asyncio.wait({running}, timeout=_REFRESH_SECONDS)
@@ -67,7 +68,7 @@ async def _run(settings: Settings, workers: int, *, headless: bool) -> None:
         stopping = asyncio.create_task(supervisor.stopping())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
-        with _Follower(_out) as follower:
+        with follower:
             while not running.done():
                 follower.show(supervisor.state)
                 await asyncio.wait({running}, timeout=_REFRESH_SECONDS)
@@ -145,24 +146,23 @@ class _Follower:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._progress = stack_view.Progress()
-        self._live = Live(
-            self._progress, console=console, auto_refresh=False, redirect_stderr=False
-        )
+        self._live: Live | None = None
         self._told: dict[str, str] = {}
 
     def __enter__(self) -> "_Follower":
         if self._console.is_terminal:
+            self._live = Live(self._progress, console=self._console, auto_refresh=False)
             self._live.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._console.is_terminal:
+        if self._live is not None:
             self._live.stop()
 
     def show(self, known: StackState | None) -> None:
         """Shows the stack as it is now."""
         self._progress.state = known
-        if self._console.is_terminal:
+        if self._live is not None:
             self._live.refresh()
             return
         for part in known.parts if known else ():

@@ -24,6 +24,9 @@ from deploy.local.state import PartState, ProcessId, StackState, Status
 START_TRIES = 3
 """A process that ends this often before it was ever ready will not get ready."""
 
+QUIET_START_SECONDS = 8.0
+"""Until then it is no news that a process is not ready."""
+
 PROBE_SECONDS = 5.0
 START_PROBE_SECONDS = 0.1
 FIRST_BACKOFF_SECONDS = 0.5
@@ -216,7 +219,8 @@ class Supervisor:
                 elif was_ready:
                     self._set(process.name, status=Status.TROUBLED, detail=trouble)
                 elif took < process.start_seconds:
-                    self._set(process.name, status=Status.STARTING, detail=trouble)
+                    if took > QUIET_START_SECONDS:
+                        self._set(process.name, status=Status.STARTING, detail=trouble)
                 elif self._ready[process.name].is_set():
                     self._set(process.name, status=Status.TROUBLED, detail=trouble)
                 else:
