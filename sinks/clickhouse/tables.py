@@ -27,7 +27,9 @@ CODE = "LowCardinality(String)"  # few distinct values: stored once, compared as
 TIME = "DateTime64(6, 'UTC')"  # what RFC 3339 in Python carries
 OPTIONAL_TIME = f"Nullable({TIME})"
 
-NEARBY = "CODEC(Delta(8), ZSTD(1))"  # times of neighbours differ little, but not by a fixed step
+# bits that a whole block shares are cut off; measured on a million times: 5.0 MB sorted by a random
+# id (Delta 6.1, DoubleDelta 6.9), 4.8 MB sorted by unit and time (Delta 4.7, DoubleDelta 5.7)
+NEARBY = "CODEC(T64, ZSTD(1))"
 LONG = "CODEC(ZSTD(3))"  # long text, written once and seldom read
 
 
