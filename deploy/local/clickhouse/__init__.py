@@ -1,0 +1,1 @@
+"""The embedded ClickHouse endpoint: the chdb engine behind ClickHouse's own protocols."""

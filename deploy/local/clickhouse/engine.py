@@ -1,0 +1,490 @@
+"""The chdb engine: one per process and data directory, with many sessions.
+
+A session is one connection of the engine, so current database, SET and temporary tables are its own.
+Work is cut into steps (start a query, fetch a piece, append a block). Steps of all clients run on a
+few threads, first come, first served, and a client that reads or writes slowly holds none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import itertools
+import os
+import re
+import time
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+import structlog
+
+from deploy.local.clickhouse import metrics
+from deploy.local.clickhouse.blocks import block_rows, split_blocks
+from deploy.local.clickhouse.errors import Code, ServerError, from_engine
+from deploy.local.clickhouse.wire import Progress
+
+log = structlog.get_logger("corridor.clickhouse")
+
+T = TypeVar("T")
+
+PIECE_BYTES = 1 << 20
+PIECE_SECONDS = 0.02
+KILL_INTERVAL = 0.05
+
+
+class DataDirectoryInUse(Exception):
+    """Another process holds the data directory."""
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """What the engine may use: a laptop's share, not a server's."""
+
+    memory_bytes: int = field(default_factory=lambda: _half_of_memory())
+    mark_cache_bytes: int = 128 << 20
+    workers: int = field(default_factory=lambda: max(4, 2 * (os.cpu_count() or 1)))
+    outputs: int = 16
+    """Results written as a whole document (JSON, Parquet …) at the same time."""
+
+
+def _half_of_memory() -> int:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return max(1 << 30, total // 2)
+
+
+class Engine:
+    """Opens the data directory, runs steps, hands out sessions."""
+
+    def __init__(self, data: Path, limits: EngineLimits | None = None) -> None:
+        self.data = data
+        self.limits = limits or EngineLimits()
+        self.version = ""
+        self.timezone = ""
+        self.display_name = ""
+        self._numbers = itertools.count(1)
+        self._lock: IO[str] | None = None
+        self._chdb: Any = None
+        self._admin: Any = None
+        self._workers = ThreadPoolExecutor(self.limits.workers, "engine")
+        self._outputs = ThreadPoolExecutor(self.limits.outputs, "engine-output")
+        self._killers = ThreadPoolExecutor(1, "engine-admin")
+
+    def open(self) -> None:
+        """Locks the directory and starts the engine; blocks."""
+        self.data.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.data / "corridor.lock").open("a+")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise DataDirectoryInUse(
+                f"The data directory {self.data} is in use by another ClickHouse: "
+                "stop that one first, or name another directory with --data."
+            ) from None
+        if set(str(self.data)) & set("?&="):
+            raise DataDirectoryInUse(
+                f"The data directory {self.data} may not have ?, & or = in its path."
+            )
+        self._chdb = import_module("chdb._chdb")
+        # Signals are the server's: the engine must neither catch nor chain them.
+        self._chdb.reset_signal_handlers()
+        self._chdb.set_signal_handlers_enabled(0)
+        options = (
+            f"max_server_memory_usage={self.limits.memory_bytes}"
+            f"&mark_cache_size={self.limits.mark_cache_bytes}"
+        )
+        try:
+            self._admin = self._chdb.connect(f"{self.data}?{options}")
+        except RuntimeError as error:
+            raise DataDirectoryInUse(
+                f"The data directory {self.data} cannot be opened: {from_engine(error).message}"
+            ) from None
+        row = self._admin.query("SELECT version(), timezone(), displayName()", "TSV").bytes()
+        self.version, self.timezone, self.display_name = row.decode().strip().split("\t")
+
+    def close(self) -> None:
+        """Waits for the steps that run, and shuts the engine down; sessions must be closed before."""
+        self._workers.shutdown(wait=True, cancel_futures=True)
+        self._outputs.shutdown(wait=True, cancel_futures=True)
+        self._killers.shutdown(wait=True)
+        if self._admin is not None:
+            self._admin.close()
+            self._admin = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def connect(self) -> Any:
+        """A new connection of the engine; blocks for a fraction of a millisecond."""
+        return self._chdb.connect(str(self.data))
+
+    def session(self) -> Session:
+        """A session that opens itself at its first step."""
+        return Session(self, f"corridor-{os.getpid()}-{next(self._numbers)}")
+
+    def submit(self, work: Callable[[], T], *, output: bool = False) -> Future[T]:
+        """Queues a step."""
+        metrics.WAITING_STEPS.inc()
+
+        def counted() -> T:
+            metrics.WAITING_STEPS.dec()
+            return work()
+
+        future = (self._outputs if output else self._workers).submit(counted)
+        return future
+
+    def kill(self, tag: str) -> Future[None]:
+        """Asks the engine to cancel what a session runs, if it runs anything."""
+
+        def work() -> None:
+            with suppress(RuntimeError):
+                self._admin.query(
+                    f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC", "Null"
+                )
+
+        return self._killers.submit(work)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A whole result in one format."""
+
+    data: bytes
+    progress: Progress
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some blocks of a streamed result."""
+
+    blocks: list[bytes]
+    rows: int
+    last: bool
+
+
+class Session:
+    """One client's state in the engine. Only one query runs in it at a time."""
+
+    def __init__(self, engine: Engine, tag: str) -> None:
+        self.engine = engine
+        self.tag = tag
+        self.seen: dict[str, int] = {}
+        """The engine's last word on progress, renewed by its own threads."""
+
+        self._connection: Any = None
+        self._database: str | None = None
+        self._sets: list[str] = []
+        self._changed: list[str] = []
+        self._commented = False
+
+    async def step(self, work: Callable[[], T], *, output: bool = False) -> T:
+        """Runs a step; if the waiting task is cancelled, so is the engine's query."""
+        future = self.engine.submit(work, output=output)
+        waiting = asyncio.ensure_future(asyncio.wrap_future(future))
+        try:
+            return await asyncio.shield(waiting)
+        except asyncio.CancelledError:
+            if future.cancel():
+                metrics.WAITING_STEPS.dec()
+            else:
+                await self._kill_until_done(waiting)
+            raise
+
+    async def _kill_until_done(self, waiting: asyncio.Future[Any]) -> None:
+        # A query is only known to the engine some time after its step began: ask again until it ends.
+        while not waiting.done():
+            self.engine.kill(self.tag)
+            await asyncio.wait((waiting,), timeout=KILL_INTERVAL)
+        with suppress(Exception, asyncio.CancelledError):
+            waiting.result()
+
+    def progress(self) -> Progress:
+        """Work done for the current query."""
+        seen = self.seen
+        return Progress(
+            rows=seen.get("read_rows", 0),
+            bytes=seen.get("read_bytes", 0),
+            total_rows=seen.get("total_rows_to_read", 0),
+            written_rows=seen.get("written_rows", 0),
+            written_bytes=seen.get("written_bytes", 0),
+            elapsed_ns=seen.get("elapsed_ns", 0),
+        )
+
+    # What follows runs on the engine's threads.
+
+    def open_now(self) -> Any:
+        """The engine's connection, opened when there is none."""
+        if self._connection is None:
+            self._connection = self.engine.connect()
+            self._connection.query(
+                f"SET log_comment = {quote(self.tag)}, implicit_select = 0", "Null"
+            )
+            self._connection.set_progress_callback(self._on_progress)
+            for statement in (self._database, *self._sets):
+                if statement:
+                    self._connection.query(statement, "Null")
+        return self._connection
+
+    def _on_progress(self, values: dict[str, int]) -> None:
+        self.seen = values
+
+    def use_now(self, database: str) -> None:
+        """Makes a database the current one."""
+        statement = f"USE {quote_name(database)}"
+        self._query(statement, "Null", None)
+        self._database = statement
+
+    def apply_now(self, settings: Mapping[str, str]) -> None:
+        """Sets settings for one query; `reset_now` takes them back."""
+        self.seen = {}
+        connection = self.open_now()
+        if not settings:
+            return
+        for name in settings:
+            if not _SETTING_NAME.fullmatch(name):
+                raise ServerError(Code.UNKNOWN_SETTING, f"Unknown setting '{name}'.")
+        self._changed = list(settings)
+        assignments = ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
+        try:
+            connection.query(f"SET {assignments}", "Null")
+        except RuntimeError as error:
+            self.reset_now()
+            raise from_engine(error) from None
+
+    def reset_now(self) -> None:
+        """Takes the query's settings back, by a new connection if the engine does not let them go."""
+        if not self._changed or self._connection is None:
+            return
+        names, self._changed = self._changed, []
+        try:
+            for name in names:
+                with suppress_unknown(name):
+                    self._connection.query(f"SET {name} = DEFAULT", "Null")
+            restored = [s for s in self._sets if "readonly" not in s.lower()]
+            for statement in (*restored, f"SET log_comment = {quote(self.tag)}, implicit_select = 0"):
+                self._connection.query(statement, "Null")
+        except RuntimeError:
+            self.close_now()
+
+    def close_now(self) -> None:
+        """Closes the connection; the next step opens another with the same state."""
+        connection, self._connection = self._connection, None
+        self._changed = []
+        if connection is not None:
+            with suppress(RuntimeError):
+                connection.set_progress_callback(None)
+            connection.close()
+
+    def _query(self, sql: str, form: str, params: Mapping[str, str] | None) -> Any:
+        try:
+            return self.open_now().query(sql, form, params=dict(params or {}))
+        except RuntimeError as error:
+            raise from_engine(error) from None
+
+    def rows_now(self, sql: str, form: str, params: Mapping[str, str] | None = None) -> Rows:
+        """Runs a statement to its end."""
+        result = self._query(sql, form, params)
+        return Rows(
+            result.bytes(),
+            Progress(
+                rows=result.storage_rows_read(),
+                bytes=result.storage_bytes_read(),
+                written_rows=result.rows_written(),
+                written_bytes=result.bytes_written(),
+                elapsed_ns=int(result.elapsed() * 1e9),
+            ),
+        )
+
+    def remember_now(self, kind: str, statement: str) -> None:
+        """Keeps a SET or USE that succeeded, for a new connection of this session."""
+        if kind == "SET":
+            self._sets.append(statement)
+        elif kind == "USE":
+            self._database = statement
+
+
+@dataclass
+class Stream:
+    """A SELECT that is answered piece by piece."""
+
+    session: Session
+    handle: Any = None
+    done: bool = False
+
+    async def start(
+        self,
+        sql: str,
+        settings: Mapping[str, str],
+        params: Mapping[str, str] | None = None,
+        pack: Callable[[bytes], bytes] | None = None,
+    ) -> Piece:
+        """Begins the query and returns its first piece; `pack` runs on the engine's thread."""
+
+        def work() -> Piece:
+            self.session.apply_now(settings)
+            try:
+                connection = self.session.open_now()
+                self.handle = connection.send_query(sql, "Native", params=dict(params or {}))
+            except RuntimeError as error:
+                self._finish_now()
+                raise from_engine(error) from None
+            return self._fetch_now(pack)
+
+        return await self.session.step(work)
+
+    async def fetch(self, pack: Callable[[bytes], bytes] | None = None) -> Piece:
+        """The next piece."""
+        return await self.session.step(lambda: self._fetch_now(pack))
+
+    def _fetch_now(self, pack: Callable[[bytes], bytes] | None) -> Piece:
+        connection = self.session.open_now()
+        blocks: list[bytes] = []
+        rows = size = 0
+        deadline = time.monotonic() + PIECE_SECONDS
+        try:
+            while size < PIECE_BYTES:
+                result = connection.streaming_fetch_result(self.handle)
+                count = 0 if result is None else result.rows_read()
+                if not count:
+                    self._finish_now()
+                    break
+                data: bytes = result.bytes()
+                size += len(data)
+                rows += count
+                whole = [data] if block_rows(data) == count else split_blocks(data)
+                blocks.extend(pack(block) for block in whole) if pack else blocks.extend(whole)
+                if time.monotonic() > deadline:
+                    break
+        except RuntimeError as error:
+            self._finish_now()
+            raise from_engine(error) from None
+        return Piece(blocks, rows, self.done)
+
+    def _finish_now(self) -> None:
+        self.done, self.handle = True, None
+        self.session.reset_now()
+
+    async def close(self) -> None:
+        """Ends the query if it has not ended."""
+        if self.done:
+            return
+
+        def work() -> None:
+            if self.handle is not None:
+                with suppress(RuntimeError):
+                    self.session.open_now().streaming_cancel_query(self.handle)
+            self._finish_now()
+
+        await _uncancelled(self.session, work)
+
+
+@dataclass
+class Insertion:
+    """An INSERT that takes its data piece by piece; the engine makes blocks of them."""
+
+    session: Session
+    handle: Any = None
+
+    def start_now(self, head: str, form: str) -> None:
+        """Begins the INSERT; settings are applied before."""
+        try:
+            self.handle = self.session.open_now().send_insert(head, form)
+        except RuntimeError as error:
+            raise from_engine(error) from None
+
+    async def append(self, data: bytes) -> None:
+        """Hands data to the engine."""
+
+        def work() -> None:
+            try:
+                self.session.open_now().insert_append(self.handle, data)
+            except RuntimeError as error:
+                self.cancel_now()
+                raise from_engine(error) from None
+
+        await self.session.step(work)
+
+    async def finish(self) -> Progress:
+        """Commits; when this returns, the rows are in the table."""
+
+        def work() -> Progress:
+            handle, self.handle = self.handle, None
+            try:
+                result = self.session.open_now().insert_done(handle)
+            except RuntimeError as error:
+                raise from_engine(error) from None
+            finally:
+                self.session.reset_now()
+            return Progress(
+                rows=result.rows_written(),
+                bytes=result.bytes_written(),
+                written_rows=result.rows_written(),
+                written_bytes=result.bytes_written(),
+                elapsed_ns=int(result.elapsed() * 1e9),
+            )
+
+        return await self.session.step(work)
+
+    def cancel_now(self) -> None:
+        """Ends the INSERT without what is not committed."""
+        handle, self.handle = self.handle, None
+        if handle is not None:
+            with suppress(RuntimeError):
+                self.session.open_now().insert_cancel(handle)
+        self.session.reset_now()
+
+    async def close(self) -> None:
+        """Cancels unless finished."""
+        if self.handle is not None:
+            await _uncancelled(self.session, self.cancel_now)
+
+
+async def _uncancelled(session: Session, work: Callable[[], None]) -> None:
+    """A cleaning step runs to its end even if its task is cancelled meanwhile."""
+    await asyncio.shield(asyncio.wrap_future(session.engine.submit(work)))
+
+
+class suppress_unknown:  # noqa: N801 - reads as a statement, like contextlib.suppress
+    """Lets the reset of a setting fail that never was one."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        return isinstance(error, RuntimeError) and from_engine(error).code == Code.UNKNOWN_SETTING
+
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
+_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"})
+
+
+def quote(value: str) -> str:
+    """A string literal."""
+    return f"'{value.translate(_ESCAPES)}'"
+
+
+def quote_name(name: str) -> str:
+    """An identifier."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def columns_of(description: bytes) -> Iterable[tuple[str, str, str]]:
+    """Name, type and kind of default from a DESCRIBE in the format RowBinary-free TSVRaw."""
+    for line in description.decode("utf-8", "surrogateescape").splitlines():
+        fields = line.split("\t")
+        yield _unescape(fields[0]), _unescape(fields[1]), fields[2] if len(fields) > 2 else ""
+
+
+def _unescape(field_text: str) -> str:
+    if "\\" not in field_text:
+        return field_text
+    return re.sub(
+        r"\\(.)", lambda m: {"n": "\n", "t": "\t", "r": "\r", "0": "\0"}.get(m[1], m[1]), field_text
+    )
