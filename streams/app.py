@@ -1,10 +1,14 @@
 """The Faust app of a stream worker: one agent, thin, over the tracker."""
 
+import asyncio
 import time
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 from typing import Any, cast
 
 import faust
 import structlog
+from faust.transport.base import Transport
 from faust.types import ChannelT, StreamT
 from mode import CrashingSupervisor
 from yarl import URL
@@ -19,10 +23,11 @@ from corridor.metrics import (
 )
 from corridor.settings import Settings
 from streams.connection import faust_credentials
-from streams.emitter import Emitter
-from streams.restore import restore
+from streams.emitter import Emitter, KafkaEmitter
+from streams.restore import restore as restore_from_kafka
+from streams.state import PartitionState
 from streams.tracker import Tracker
-from streams.transport import BatchConsumer, BatchMessage, BatchSchema, BatchTransport
+from streams.transport import BatchDelivery, BatchMessage, BatchSchema, BatchTransport
 
 log = structlog.get_logger(__name__)
 
@@ -36,21 +41,33 @@ class StaleWorker(Exception):
     """This worker was stopped for so long that another may have its partitions."""
 
 
+Restore = Callable[[Iterable[int]], Awaitable[dict[int, PartitionState]]]
+"""Reads the states of some partitions back."""
+
+
 class Worker:
     """What one worker process owns: the app, the states, and the way out."""
 
     def __init__(
-        self, settings: Settings, transport: type[BatchTransport] = BatchTransport
+        self,
+        settings: Settings,
+        *,
+        transport: type[Transport] = BatchTransport,
+        emitter: Emitter | None = None,
+        restore: Restore | None = None,
     ) -> None:
-        self.settings = settings
+        """Wires everything; tests put memory in the place of Kafka."""
         self.app = create_app(settings, transport)
-        self.emitter = Emitter(settings)
+        self.emitter = emitter or KafkaEmitter(settings)
         self.tracker = Tracker(self.emitter)
         self.progress = time.monotonic()
-        names = [topic.name for topic in topics.UNIT_TOPICS]
+        self._restore = restore or partial(restore_from_kafka, settings)
+        self._changelog = topics.changelog(settings.group).name
+        self._checkpointing = asyncio.Lock()
         self._pending: list[BatchMessage] = []
         self._records = 0
         self._since = 0.0
+        names = [topic.name for topic in topics.UNIT_TOPICS]
         self.app.agent(
             self.app.topic(*names, schema=BatchSchema(), key_type=bytes, value_type=bytes),
             name="track",
@@ -61,9 +78,9 @@ class Worker:
         self.app.on_before_shutdown.connect(self._stop)
 
     @property
-    def consumer(self) -> BatchConsumer:
+    def consumer(self) -> BatchDelivery:
         """The consumer, once the app runs."""
-        return cast(BatchConsumer, self.app.consumer)
+        return cast(BatchDelivery, self.app.consumer)
 
     @property
     def ready(self) -> bool:
@@ -73,16 +90,17 @@ class Worker:
     @property
     def busy(self) -> bool:
         """Whether batches have been applied that no checkpoint has made durable yet."""
-        return bool(self._pending)
+        return bool(self._pending) or self._checkpointing.locked()
 
     # ownership -----------------------------------------------------------------------------------
 
     async def _take_over(self, *args: object, **kwargs: object) -> None:
         """Restores what was assigned; Faust resumes reading when this returns."""
         await self.emitter.start_once()
+        self.consumer.settle = self._settle
         started = time.monotonic()
         assigned = sorted({tp.partition for tp in self.consumer.assignment()})
-        self.tracker.partitions = await restore(self.settings, assigned)
+        self.tracker.partitions = await self._restore(assigned)
         REBALANCES.inc()
         self._observe()
         log.info(
@@ -98,6 +116,10 @@ class Worker:
         self.emitter.forget()
         self._pending.clear()
         self._records = 0
+
+    async def _settle(self) -> None:
+        if self._pending:
+            await self._checkpoint()
 
     async def _stop(self, *args: object, **kwargs: object) -> None:
         await self.emitter.stop()
@@ -129,24 +151,23 @@ class Worker:
            die now, those records are read again, and skipped bucket by bucket.
         3. The batches are complete, and Faust commits their offsets.
         """
-        started = time.monotonic()
-        if started - self._since > SESSION_SECONDS * 0.8:
-            raise StaleWorker("this worker was stopped for too long; it starts anew")
-        await self.emitter.flush()
-        changelog = topics.changelog(self.settings.group).name
-        written = 0
-        for partition, state in self.tracker.partitions.items():
-            if records := state.dirty():
-                self.emitter.extend(changelog, partition, records)
-                written += len(records)
-        await self.emitter.flush()
-        for state in self.tracker.partitions.values():
-            state.clean()
-        for batch in self._pending:
-            self.consumer.complete(batch)
-        self._pending.clear()
-        self._records = 0
-        self.progress = time.monotonic()
+        async with self._checkpointing:
+            started = time.monotonic()
+            if started - self._since > SESSION_SECONDS * 0.8:
+                raise StaleWorker("this worker was stopped for too long; it starts anew")
+            batches, self._pending, self._records = self._pending, [], 0
+            await self.emitter.flush()
+            written = 0
+            for partition, state in self.tracker.partitions.items():
+                if records := state.dirty():
+                    self.emitter.extend(self._changelog, partition, records)
+                    written += len(records)
+            await self.emitter.flush()
+            for state in self.tracker.partitions.values():
+                state.clean()
+            for batch in batches:
+                self.consumer.complete(batch)
+            self.progress = time.monotonic()
         CHECKPOINT_SECONDS.observe(self.progress - started)
         CHECKPOINT_BUCKETS.observe(written)
         self._observe()
@@ -157,7 +178,7 @@ class Worker:
                 CLOCK.labels(partition).set(state.clock.timestamp())
 
 
-def create_app(settings: Settings, transport: type[BatchTransport]) -> faust.App:
+def create_app(settings: Settings, transport: type[Transport]) -> faust.App:
     """A Faust app whose every setting that can lose or double data is explicit."""
     brokers = [URL(f"kafka://{server}") for server in settings.kafka.split(",")]
     app = faust.App(
@@ -187,5 +208,5 @@ def create_app(settings: Settings, transport: type[BatchTransport]) -> faust.App
         web_enabled=False,
         worker_redirect_stdouts=False,
     )
-    app.transport = transport(brokers, app, loop=app.loop)
+    app.transport = transport(brokers, app)
     return app

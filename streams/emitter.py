@@ -5,6 +5,7 @@ records go out as ready-made record batches: a fifth of the cost of sending them
 """
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -21,37 +22,19 @@ Record = tuple[bytes, bytes]
 """Key and value."""
 
 
-class Emitter:
-    """Collects records per (topic, partition) and sends them on `flush`."""
+class Emitter(ABC):
+    """Collects records per (topic, partition) and makes them durable on `flush`."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._producer: AIOKafkaProducer | None = None
+    def __init__(self) -> None:
         self._records: dict[tuple[str, int], list[Record]] = defaultdict(list)
 
+    @abstractmethod
     async def start_once(self) -> None:
         """Connects, the first time."""
-        if self._producer is None:
-            producer = AIOKafkaProducer(
-                **aiokafka_options(self._settings),
-                acks="all",
-                enable_idempotence=True,
-                compression_type="lz4",
-                max_batch_size=BATCH_BYTES,
-                max_request_size=REQUEST_BYTES,
-                request_timeout_ms=60_000,
-            )
-            await producer.start()
-            self._producer = producer
 
+    @abstractmethod
     async def stop(self) -> None:
         """Disconnects; what was not flushed is dropped, since it is not durable anywhere."""
-        if self._producer is not None:
-            await self._producer.stop()
-
-    def forget(self) -> None:
-        """Drops what is queued: whoever has the partitions next will say it again."""
-        self._records.clear()
 
     def add(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
         """Queues one record."""
@@ -61,13 +44,12 @@ class Emitter:
         """Queues several records."""
         self._records[topic, partition].extend(records)
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is queued."""
-        return not self._records
+    def forget(self) -> None:
+        """Drops what is queued: whoever has the partitions next will say it again."""
+        self._records.clear()
 
     async def flush(self) -> None:
-        """Returns when the brokers have all that was queued.
+        """Returns when all that was queued is durable.
 
         Raises:
             KafkaError: something was not taken; some of the rest may have been.
@@ -76,6 +58,37 @@ class Emitter:
         await asyncio.gather(*(self._send(*target, batch) for target, batch in records.items()))
         for (topic, _), batch in records.items():
             EMITTED.labels(topic).inc(len(batch))
+
+    @abstractmethod
+    async def _send(self, topic: str, partition: int, records: list[Record]) -> None:
+        """Makes the records of one partition durable, in order."""
+
+
+class KafkaEmitter(Emitter):
+    """An idempotent producer that is given whole record batches."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start_once(self) -> None:
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                **aiokafka_options(self._settings),
+                acks="all",
+                enable_idempotence=True,
+                compression_type="zstd",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=REQUEST_BYTES,
+                request_timeout_ms=60_000,
+            )
+            await producer.start()
+            self._producer = producer
+
+    async def stop(self) -> None:
+        if self._producer is not None:
+            await self._producer.stop()
 
     async def _send(self, topic: str, partition: int, records: list[Record]) -> None:
         assert self._producer is not None

@@ -11,13 +11,15 @@ per batch. What holds, and `tests/contract/` proves:
    while a rebalance is under way; such an ack moves nothing, else their records would be lost.
 4. A revocation commits what is completed, then forgets all deliveries of the partition, as every
    seek does; completing a forgotten batch moves nothing.
+5. Before it waits for the agents to finish, the consumer calls `settle`, so that an agent may
+   hold batches back for a common checkpoint without a rebalance or a stop waiting for ever.
 
 Faust's internals that this rests on are `_wait_next_records`, `_new_offset`, `_add_gap` and
 `_filter_tps_with_pending_acks`; hence the exact pin of faust-streaming.
 """
 
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from aiokafka.structs import ConsumerRecord
@@ -85,9 +87,13 @@ class BatchDelivery(Consumer):
     _deliveries: dict[TP, deque[BatchMessage]]
     _watermarks: dict[TP, int]
 
+    settle: Callable[[], Awaitable[None]]
+    """Completes the batches that are held; set by whoever holds them."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._deliveries = defaultdict(deque)
         self._watermarks = {}
+        self.settle = _nothing_held
         super().__init__(*args, **kwargs)
 
     # delivery ------------------------------------------------------------------------------------
@@ -134,6 +140,11 @@ class BatchDelivery(Consumer):
         self._unacked_messages.discard(message)
         return True
 
+    async def wait_empty(self) -> None:
+        """Lets the agents finish what they hold, and commits it."""
+        await self.settle()
+        await super().wait_empty()
+
     # commit --------------------------------------------------------------------------------------
 
     def _filter_tps_with_pending_acks(self, topics: TPorTopicSet | None = None) -> Iterator[TP]:
@@ -169,6 +180,10 @@ class BatchDelivery(Consumer):
     def watermarks(self) -> Mapping[TP, int]:
         """Next offset of each partition after all that is complete."""
         return self._watermarks
+
+
+async def _nothing_held() -> None:
+    pass
 
 
 class BatchConsumer(BatchDelivery, driver.Consumer):
