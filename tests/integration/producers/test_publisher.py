@@ -4,7 +4,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,13 @@ from kafka.admin import KafkaAdminClient
 from kafka.partitioner.default import murmur2
 
 from corridor.settings import Settings
+from producers import publisher as publishing
 from producers.publisher import MissingTopicError, Publisher, PublishError
 from tests.support import ROOT, free_port, kafka_command, running, unique_name, wait_until
 
 pytestmark = pytest.mark.stack
 
 PARTITIONS = 4
-
-MakeTopic = Callable[..., str]
 
 
 def create_topic(bootstrap: str, **configs: str) -> str:
@@ -151,7 +151,8 @@ def test_a_missing_topic_is_an_error_that_names_the_remedy(settings: Settings) -
         publisher.flush()
 
 
-def test_no_kafka_is_an_error_that_names_the_address() -> None:
+def test_no_kafka_is_an_error_that_names_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "BOOTSTRAP_MS", 1000)
     address = f"127.0.0.1:{free_port()}"
     with pytest.raises(PublishError, match=f"no Kafka at {address}"):
         Publisher(Settings(kafka=address))
@@ -178,7 +179,7 @@ def test_the_largest_message_passes(kafka: str, settings: Settings, topic: str) 
 def test_batches_that_a_topic_finds_too_large_are_split(kafka: str, settings: Settings) -> None:
     topic = create_topic(kafka, **{"max.message.bytes": "3000"})
     # hard to compress, so that batches of some hundred kilobytes meet the limit
-    messages = [(key, murmur_noise(n)) for n, (key, _) in enumerate(numbered(3000))]
+    messages = [(key, noise(n)) for n, (key, _) in enumerate(numbered(3000))]
     with Publisher(settings) as publisher:
         for key, value in messages:
             publisher.publish(topic, key, value)
@@ -187,7 +188,7 @@ def test_batches_that_a_topic_finds_too_large_are_split(kafka: str, settings: Se
     assert stored(kafka, topic) == expected(messages)
 
 
-def murmur_noise(seed: int) -> bytes:
+def noise(seed: int) -> bytes:
     return b"".join(murmur2(b"%d/%d" % (seed, n)).to_bytes(4, "big") for n in range(20))
 
 
@@ -210,47 +211,57 @@ def address() -> str:
     return f"127.0.0.1:{free_port()}"
 
 
+class Broker:
+    """A broker of the test's own, at an address that stays."""
+
+    def __init__(self, directory: Path, address: str) -> None:
+        self._directory = directory
+        self._address = address
+        self._context: AbstractContextManager[subprocess.Popen[bytes]] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = kafka_command(self._directory / "data", int(self._address.rpartition(":")[2]))
+        ready = f"kafka://{self._address}"
+        self._context = running(command, self._directory / "log", ready=ready, deadline=120)
+        self._process = self._context.__enter__()
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        if self._process is not None and self._context is not None:
+            self._process.send_signal(number)
+            self._process.wait(60)
+            self._context.__exit__(None, None, None)
+        self._process = self._context = None
+
+
 @pytest.fixture
-def broker(tmp_path: Path, address: str) -> Iterator[Callable[[], object]]:
-    """Starts a broker of the test's own; each call ends the one before, hard."""
-    stack = []
-
-    def restart() -> subprocess.Popen[bytes]:
-        stop()
-        command = kafka_command(tmp_path / "data", int(address.rpartition(":")[2]))
-        context = running(command, tmp_path / "log", ready=f"kafka://{address}", deadline=120)
-        process = context.__enter__()
-        stack.append((context, process))
-        return process
-
-    def stop() -> None:
-        while stack:
-            context, _ = stack.pop()
-            context.__exit__(None, None, None)
-
-    yield restart
-    stop()
+def broker(tmp_path: Path, address: str) -> Iterator[Broker]:
+    broker = Broker(tmp_path, address)
+    broker.start()
+    yield broker
+    broker.stop()
 
 
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_a_broker_that_restarts_loses_nothing_and_doubles_nothing(
-    broker: Callable[[], object], address: str
+    broker: Broker, address: str, how: signal.Signals
 ) -> None:
-    broker()
     topic = create_topic(address)
     messages = numbered(200_000)
+    reached = threading.Event()
+
+    def publish() -> None:
+        for key, value in messages:
+            publisher.publish(topic, key, value)
+            if publisher.confirmed > len(messages) // 4:
+                reached.set()
+
     with Publisher(Settings(kafka=address), in_flight_bytes=4_000_000) as publisher:
-
-        def publish() -> None:
-            for key, value in messages:
-                publisher.publish(topic, key, value)
-                if publisher.confirmed > len(messages) // 4:
-                    reached.set()
-
-        reached = threading.Event()
         thread = threading.Thread(target=publish)
         thread.start()
         assert reached.wait(60)
-        broker()
+        broker.stop(how)
+        broker.start()
         thread.join()
         publisher.flush()
         assert publisher.confirmed == len(messages)
@@ -258,14 +269,13 @@ def test_a_broker_that_restarts_loses_nothing_and_doubles_nothing(
 
 
 def test_a_broker_that_stays_away_is_a_failure_in_bounded_time(
-    tmp_path: Path, address: str
+    broker: Broker, address: str
 ) -> None:
-    command = kafka_command(tmp_path / "data", int(address.rpartition(":")[2]))
-    with running(command, tmp_path / "log", ready=f"kafka://{address}", deadline=120):
-        topic = create_topic(address)
-        publisher = Publisher(Settings(kafka=address), delivery_seconds=3)
-        publisher.publish(topic, b"k", b"v")
-        publisher.flush()
+    topic = create_topic(address)
+    publisher = Publisher(Settings(kafka=address), delivery_seconds=3)
+    publisher.publish(topic, b"k", b"v")
+    publisher.flush()
+    broker.stop()
     publisher.publish(topic, b"k", b"lost")
     with pytest.raises(PublishError, match="did not take 1 messages"):
         publisher.flush()
