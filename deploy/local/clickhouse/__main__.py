@@ -22,7 +22,9 @@ def main() -> int:
         prog="python -m deploy.local.clickhouse",
         description="ClickHouse's engine behind its native protocol and HTTP.",
     )
-    parser.add_argument("--data", type=Path, required=True, help="the directory that keeps all data")
+    parser.add_argument(
+        "--data", type=Path, required=True, help="the directory that keeps all data"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--native-port", type=int, default=9000)
     parser.add_argument("--http-port", type=int, default=8123)
@@ -54,7 +56,7 @@ def main() -> int:
     try:
         asyncio.run(_run(options))
     except (DataDirectoryInUse, PortInUse) as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 1
     return 0
 

@@ -1,7 +1,7 @@
 """Finds where a native block ends: the protocol gives no length, only the types tell.
 
-Each type of column is a small skipper. A column's *prefix* (the state that precedes all data, also of
-nested columns) and its *data* are skipped apart, in the order in which the engine writes them.
+Each type of column is a small skipper. A column's *prefix* (the state that precedes all data, also
+of nested columns) and its *data* are skipped apart, in the order in which the engine writes them.
 No value is decoded: fixed widths are multiplied, string lengths are walked.
 """
 

@@ -1,6 +1,6 @@
 """The chdb engine: one per process and data directory, with many sessions.
 
-A session is one connection of the engine, so current database, SET and temporary tables are its own.
+A session is one connection of the engine: current database, SET and temporary tables are its own.
 Work is cut into steps (start a query, fetch a piece, append a block). Steps of all clients run on a
 few threads, first come, first served, and a client that reads or writes slowly holds none of them.
 """
@@ -107,7 +107,7 @@ class Engine:
         self.version, self.timezone, self.display_name = row.decode().strip().split("\t")
 
     def close(self) -> None:
-        """Waits for the steps that run, and shuts the engine down; sessions must be closed before."""
+        """Waits for the steps that run, then shuts the engine down; no session may be open."""
         self._workers.shutdown(wait=True, cancel_futures=True)
         self._outputs.shutdown(wait=True, cancel_futures=True)
         self._killers.shutdown(wait=True)
@@ -195,7 +195,7 @@ class Session:
             raise
 
     async def _kill_until_done(self, waiting: asyncio.Future[Any]) -> None:
-        # A query is only known to the engine some time after its step began: ask again until it ends.
+        # The engine knows a query only some time after its step began: ask until it ends.
         while not waiting.done():
             self.engine.kill(self.tag)
             await asyncio.wait((waiting,), timeout=KILL_INTERVAL)
@@ -256,7 +256,7 @@ class Session:
             raise from_engine(error) from None
 
     def reset_now(self) -> None:
-        """Takes the query's settings back, by a new connection if the engine does not let them go."""
+        """Takes the query's settings back, by a new connection if the engine keeps them."""
         if not self._changed or self._connection is None:
             return
         names, self._changed = self._changed, []
@@ -265,7 +265,10 @@ class Session:
                 with suppress_unknown(name):
                     self._connection.query(f"SET {name} = DEFAULT", "Null")
             restored = [s for s in self._sets if "readonly" not in s.lower()]
-            for statement in (*restored, f"SET log_comment = {quote(self.tag)}, implicit_select = 0"):
+            for statement in (
+                *restored,
+                f"SET log_comment = {quote(self.tag)}, implicit_select = 0",
+            ):
                 self._connection.query(statement, "Null")
         except RuntimeError:
             self.close_now()
@@ -448,7 +451,7 @@ async def _uncancelled(session: Session, work: Callable[[], None]) -> None:
     await asyncio.shield(asyncio.wrap_future(session.engine.submit(work)))
 
 
-class suppress_unknown:  # noqa: N801 - reads as a statement, like contextlib.suppress
+class suppress_unknown:
     """Lets the reset of a setting fail that never was one."""
 
     def __init__(self, name: str) -> None:
@@ -462,7 +465,9 @@ class suppress_unknown:  # noqa: N801 - reads as a statement, like contextlib.su
 
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
-_ESCAPES = str.maketrans({"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"})
+_ESCAPES = str.maketrans(
+    {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
+)
 
 
 def quote(value: str) -> str:
@@ -476,7 +481,7 @@ def quote_name(name: str) -> str:
 
 
 def columns_of(description: bytes) -> Iterable[tuple[str, str, str]]:
-    """Name, type and kind of default from a DESCRIBE in the format RowBinary-free TSVRaw."""
+    """Name, type and kind of default from a DESCRIBE in TSV."""
     for line in description.decode("utf-8", "surrogateescape").splitlines():
         fields = line.split("\t")
         yield _unescape(fields[0]), _unescape(fields[1]), fields[2] if len(fields) > 2 else ""

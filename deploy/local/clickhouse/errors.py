@@ -90,19 +90,24 @@ def _name_of(code: int) -> str:
 
 
 _HTTP_STATUS: dict[int, HTTPStatus] = {
-    **dict.fromkeys((516, 194, 193, 192), HTTPStatus.FORBIDDEN),
-    **dict.fromkeys((497, 487, 164, 291), HTTPStatus.INTERNAL_SERVER_ERROR),
-    **dict.fromkeys(
-        (6, 26, 27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 131, 456, 457, 691),
-        HTTPStatus.BAD_REQUEST,
-    ),
-    **dict.fromkeys((16, 46, 47, 60, 63, 73, 81, 115, 50, 218), HTTPStatus.NOT_FOUND),
-    **dict.fromkeys((372,), HTTPStatus.NOT_FOUND),
-    **dict.fromkeys((356,), HTTPStatus.REQUEST_ENTITY_TOO_LARGE),
-    **dict.fromkeys((48,), HTTPStatus.NOT_IMPLEMENTED),
-    **dict.fromkeys((209, 202, 439, 203), HTTPStatus.SERVICE_UNAVAILABLE),
-    **dict.fromkeys((159, 160), HTTPStatus.REQUEST_TIMEOUT),
-    **dict.fromkeys((381,), HTTPStatus.LENGTH_REQUIRED),
+    code: status
+    for status, codes in {
+        HTTPStatus.UNAUTHORIZED: (194,),
+        HTTPStatus.FORBIDDEN: (192, 193, 516),
+        # What cannot be parsed, or is no valid syntax tree, or is no valid argument.
+        HTTPStatus.BAD_REQUEST: (
+            *(6, 25, 26, 27, 38, 41, 72, 376, 675, 676),
+            *(15, 34, 36, 44, 53, 62, 117, 167, 168, 223, 321, 427, 456, 457),
+        ),
+        # What is named and not there.
+        HTTPStatus.NOT_FOUND: (46, 47, 50, 56, 60, 63, 64, 73, 78, 81, 115, 139, 336),
+        HTTPStatus.REQUEST_TIMEOUT: (159,),
+        HTTPStatus.LENGTH_REQUIRED: (381,),
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (307,),
+        HTTPStatus.NOT_IMPLEMENTED: (48,),
+        HTTPStatus.SERVICE_UNAVAILABLE: (76, 209, 439),
+    }.items()
+    for code in codes
 }
 
 

@@ -14,7 +14,7 @@ _COMPUTED = frozenset(("MATERIALIZED", "ALIAS", "EPHEMERAL"))
 
 
 def sample_now(session: Session, insert: Insert) -> list[tuple[str, str]]:
-    """Names and types of the columns which the INSERT takes, in its order; runs on the engine's thread."""
+    """The columns which the INSERT takes, in its order; runs on the engine's thread."""
     described = session.rows_now(f"DESCRIBE TABLE {insert.target}", "TSV").data
     columns = list(columns_of(described))
     if insert.columns is None:

@@ -17,7 +17,6 @@ from deploy.local.clickhouse.blocks import Block, read_block, split_blocks
 from deploy.local.clickhouse.engine import (
     Engine,
     Insertion,
-    Session,
     Stream,
     columns_of,
     quote_name,
@@ -60,7 +59,9 @@ class _AlreadySent(Exception):
 
 _DATA = bytes((ServerPacket.DATA,)) + wire.string("")
 _NAMES_AND_TYPES = "TabSeparatedRawWithNamesAndTypes"
-_COUNTED_KINDS = frozenset(("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "SHOW", "DESCRIBE", "SET"))
+_COUNTED_KINDS = frozenset(
+    ("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "SHOW", "DESCRIBE", "SET")
+)
 _HTTP_ON_NATIVE_PORT = (
     b"HTTP/1.0 400 Bad Request\r\nConnection: close\r\n\r\n"
     b"This port is for ClickHouse's native protocol: use the HTTP port.\r\n"
@@ -82,7 +83,7 @@ class NativeConnection:
         self._reported = Progress()
 
     async def serve(self) -> None:
-        """Hello, then queries and pings, until the client leaves or sends what nobody understands."""
+        """Hello, then queries and pings, until the client leaves or sends nonsense."""
         metrics.CONNECTIONS.labels("native").inc()
         try:
             if await self._shake_hands():
@@ -155,7 +156,8 @@ class NativeConnection:
                 continue  # The query has ended already.
             elif packet == ClientPacket.DATA:
                 raise ServerError(
-                    Code.UNEXPECTED_PACKET_FROM_CLIENT, "Unexpected packet Data received from client."
+                    Code.UNEXPECTED_PACKET_FROM_CLIENT,
+                    "Unexpected packet Data received from client.",
                 )
             else:
                 raise ServerError(
@@ -261,7 +263,9 @@ class NativeConnection:
                 self._session.remember_now(statement.kind, sql)
                 blocks = split_blocks(rows.data)
                 if not blocks and statement.reads:
-                    names, kinds = self._session.rows_now(sql, _NAMES_AND_TYPES).data.split(b"\n")[:2]
+                    names, kinds = self._session.rows_now(sql, _NAMES_AND_TYPES).data.split(b"\n")[
+                        :2
+                    ]
                     pairs = zip(names.split(b"\t"), kinds.split(b"\t"), strict=True)
                     header = [(name.decode(), kind.decode()) for name, kind in pairs]
                     blocks = [wire.header_block(header)]
@@ -276,7 +280,8 @@ class NativeConnection:
 
     async def _insert_inline(self, statement: Statement, settings: dict[str, str]) -> None:
         insert = statement.insert
-        assert insert is not None and insert.format is not None
+        assert insert is not None
+        assert insert.format is not None
         form = insert.format
         data = statement.text[insert.data_start :]
         if form.upper() == "VALUES":
@@ -365,7 +370,7 @@ class NativeConnection:
         finally:
             if appending is not None:
                 await _stop(appending)
-        # The client goes on sending: what it sends is read and dropped, so that it can read the error.
+        # The client goes on sending: drop what comes, so that it gets to read the error.
         await insertion.close()
         await self._send_error(error)
         try:
@@ -400,7 +405,7 @@ class NativeConnection:
         return name, block
 
     async def _read_external_tables(self) -> list[tuple[str, Block]]:
-        tables = []
+        tables: list[tuple[str, Block]] = []
         async with asyncio.timeout(self._timeouts.receive):
             while True:
                 packet = await wire.read_varint(self._wire)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import structlog
+from aiohttp import web
 
 from deploy.local.clickhouse.engine import Engine, EngineLimits
+from deploy.local.clickhouse.http import HttpInterface, HttpTimeouts
 from deploy.local.clickhouse.native import NativeConnection, Timeouts
 from deploy.local.clickhouse.users import User
 from deploy.local.clickhouse.wire import Wire
@@ -34,6 +36,7 @@ class ServerOptions:
     user: User = field(default_factory=User)
     limits: EngineLimits = field(default_factory=EngineLimits)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    http_timeouts: HttpTimeouts = field(default_factory=HttpTimeouts)
     stop_seconds: float = 10.0
     """How long queries may run on after a stop was asked for."""
 
@@ -44,6 +47,7 @@ class Server:
     def __init__(self, options: ServerOptions) -> None:
         self._options = options
         self._engine = Engine(options.data, options.limits)
+        self._http = HttpInterface(self._engine, options.user, options.http_timeouts)
         self._connections: set[asyncio.Task[None]] = set()
         self._stop = asyncio.Event()
 
@@ -55,12 +59,14 @@ class Server:
             loop.add_signal_handler(number, self._stop.set)
         try:
             native = await self._listen_native()
+            runner: web.AppRunner | None = None
             try:
+                runner = await self._listen_http()
                 log.info(
                     "ready",
                     host=self._options.host,
                     native_port=native.sockets[0].getsockname()[1],
-                    http_port=self._options.http_port,
+                    http_port=runner.addresses[0][1],
                     engine=self._engine.version,
                     data=str(self._options.data),
                 )
@@ -69,6 +75,9 @@ class Server:
             finally:
                 native.close()
                 await self._end_connections()
+                if runner is not None:
+                    await runner.cleanup()
+                await self._http.close()
         finally:
             await asyncio.to_thread(self._engine.close)
             log.info("stopped")
@@ -81,9 +90,26 @@ class Server:
         except OSError as error:
             raise PortInUse(_port_message(options.host, options.native_port, error)) from None
 
+    async def _listen_http(self) -> web.AppRunner:
+        options = self._options
+        runner = web.AppRunner(
+            self._http.application(),
+            handle_signals=False,
+            access_log=None,
+            handler_cancellation=True,
+            auto_decompress=False,
+            shutdown_timeout=options.stop_seconds,
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, options.host, options.http_port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise PortInUse(_port_message(options.host, options.http_port, error)) from None
+        return runner
+
     def _accept(self) -> Wire:
-        wire = _ServedWire(self._serve)
-        return wire
+        return _ServedWire(self._serve)
 
     def _serve(self, wire: Wire) -> None:
         connection = NativeConnection(
@@ -95,8 +121,6 @@ class Server:
 
     async def _end_connections(self) -> None:
         """Lets queries end, then cancels those that do not."""
-        if self._connections:
-            await asyncio.wait(self._connections, timeout=0.0)
         for task in list(self._connections):
             task.cancel()
         with suppress(TimeoutError):
@@ -107,14 +131,13 @@ class Server:
 class _ServedWire(Wire):
     """A wire that is served as soon as it is connected."""
 
-    def __init__(self, serve: partial[None] | object) -> None:
+    def __init__(self, serve: Callable[[Wire], None]) -> None:
         super().__init__()
         self._serve = serve
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the transport and begins."""
         super().connection_made(transport)
-        assert callable(self._serve)
         self._serve(self)
 
 

@@ -1,7 +1,7 @@
 """What a statement is: just enough of ClickHouse's grammar to route it.
 
-The engine parses and judges every statement. What must be known before it runs is its kind, where an
-INSERT's data begins, which FORMAT it names, and that it is one statement only.
+The engine parses and judges every statement. What must be known before it runs is its kind, where
+an INSERT's data begins, which FORMAT it names, and that it is one statement only.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ class Statement:
         )
 
     def without_format(self) -> str:
-        """The statement with the FORMAT clause taken out: over the native protocol it is the client's."""
+        """The statement without FORMAT: over the native protocol that is the client's."""
         return f"{self.body} {self.after_format}" if self.format else self.text
 
 
@@ -204,7 +204,7 @@ def _with_clauses(text: str, kind: str, found: list[Token]) -> Statement:
 
 
 def _parse_insert(text: str, stream: Iterator[Token]) -> Statement:
-    """INSERT INTO [TABLE] [FUNCTION] target [(columns)] [SETTINGS …] [VALUES | FORMAT f | SELECT …]."""
+    """INSERT INTO [TABLE] [FUNCTION] target [(columns)] [SETTINGS …] VALUES | FORMAT f | SELECT."""
     found: list[Token] = []
     target_start = target_end = -1
     columns: str | None = None

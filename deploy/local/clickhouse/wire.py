@@ -11,7 +11,7 @@ from typing import Protocol
 from deploy.local.clickhouse.errors import ProtocolError, ServerError
 
 REVISION = 54429
-"""The newest revision which needs no per-column flags: the engine's Native format is its block body."""
+"""The newest revision without flags per column: the engine's Native format is its block body."""
 
 REVISION_TIMEZONE = 54058
 REVISION_QUOTA_KEY = 54060
