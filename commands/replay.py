@@ -141,6 +141,7 @@ class _Player:
             console=console,
             refresh_per_second=4,
             transient=True,
+            disable=not console.is_terminal,
         )
         task = bar.add_task("", total=self._total, rate=0.0, reached="")
         ended = threading.Event()

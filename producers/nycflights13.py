@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -216,9 +217,13 @@ def _typical_minutes(miles: int) -> int:
 
 def _planned_departure(row: str) -> int:
     """From the last columns, minute and time_hour (UTC); the same as New York's local time."""
-    _, _, minute, hour = row.rsplit(",", 3)
-    day = date(int(hour[0:4]), int(hour[5:7]), int(hour[8:10])).toordinal() - _EPOCH.toordinal()
-    return day * _DAY + int(hour[11:13]) * 60 + int(minute)
+    _, minute, hour = row.rsplit(",", 2)
+    return _minutes(hour) + int(minute)
+
+
+@cache
+def _minutes(text: str) -> int:
+    return int(datetime.fromisoformat(text).timestamp()) // 60
 
 
 def _node(airport: str) -> str:

@@ -154,6 +154,8 @@ class Publisher:
 
     def close(self) -> None:
         """Gives up what is not confirmed and disconnects."""
+        with self._settled:
+            self._failure = self._failure or PublishError("the publisher is closed")
         self._producer._unregister_cleanup()
         self._producer._closed = True
         self._sender.force_close()
@@ -255,4 +257,6 @@ class Publisher:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+    """kafka-python's own errors begin with their names, others do not."""
+    name, text = type(error).__name__, str(error)
+    return text if text.startswith((name, "[Error")) else f"{name}: {text}"

@@ -99,6 +99,23 @@ def test_a_message_is_sent_without_a_flush(settings: Settings, topic: str) -> No
         wait_until(lambda: publisher.confirmed == 1, what="a lingering message is confirmed")
 
 
+def test_a_closed_publisher_takes_nothing(settings: Settings, topic: str) -> None:
+    with Publisher(settings) as publisher:
+        publisher.publish(topic, b"k", b"v")
+    with pytest.raises(PublishError, match="the publisher is closed"):
+        publisher.publish(topic, b"k", b"v")
+
+
+def test_an_error_in_the_block_is_not_hidden_by_closing(settings: Settings, topic: str) -> None:
+    def fail() -> None:
+        with Publisher(settings) as publisher:
+            publisher.publish(topic, b"k", b"v")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+
+
 def test_headers_travel(kafka: str, settings: Settings, topic: str) -> None:
     with Publisher(settings) as publisher:
         publisher.publish(topic, b"k", b"v", [("available_time", b"now")])
