@@ -37,7 +37,7 @@ def _asked(question: schema.Question) -> list[str]:
     known = settings.load()
     try:
         return question(known)
-    except (Error, OSError) as error:
+    except (Error, OSError, EOFError) as error:
         _err.print(
             f"ClickHouse at {known.clickhouse_host}:{known.clickhouse_port} does not answer "
             f"as it should (CORRIDOR_CLICKHOUSE_HOST, CORRIDOR_CLICKHOUSE_PORT): {error}",

@@ -35,6 +35,8 @@ MAX_POLL_RECORDS = 10_000
 LONGEST_WAIT_SECONDS = 0.5
 WAIT_WHILE_WRITING_SECONDS = 0.02
 COMMIT_SECONDS = 10
+SESSION_SECONDS = 10
+"""How long the partitions of a member that died wait; heartbeats do not depend on the loop."""
 STOP_SECONDS = 20
 """A stop writes what waits, for this long; what is left is read again after the next start."""
 STALLED_SECONDS = 60
@@ -88,6 +90,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             isolation_level="read_committed",
             allow_auto_create_topics=False,
             partition_assignment_strategy=[CooperativeStickyAssignor],
+            session_timeout_ms=SESSION_SECONDS * 1000,
             max_poll_records=MAX_POLL_RECORDS,
             max_partition_fetch_bytes=4 * 1024 * 1024,
             metadata_max_age_ms=10_000,  # how soon a topic that is created later is noticed
