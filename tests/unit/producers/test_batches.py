@@ -75,15 +75,12 @@ def test_a_closed_batch_takes_no_more() -> None:
 
 
 def test_a_clock_that_steps_back_does_not_break_a_batch() -> None:
-    batch, expected = Records(1000, NONE), Records(1000, NONE)
-    for first, second in ((batch, expected),):
-        first.add(b"k", b"v", (), 10)
-        first.add(b"k", b"v", (), 3)
-        second.add(b"k", b"v", (), 10)
-        second.add(b"k", b"v", (), 10)
-        first.close()
-        second.close()
-    assert batch.buffer() == expected.buffer()
+    stepped, steady = Records(1000, NONE), Records(1000, NONE)
+    for batch, second in ((stepped, 3), (steady, 10)):
+        batch.add(b"k", b"v", (), 10)
+        batch.add(b"k", b"v", (), second)
+        batch.close()
+    assert stepped.buffer() == steady.buffer()
 
 
 def a_batch(told: list[tuple[int, Exception | None]], count: int = 3) -> Batch:
