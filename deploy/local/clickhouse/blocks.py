@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from deploy.local.clickhouse.errors import Code, ProtocolError, ServerError
 from deploy.local.clickhouse.types import element_type, parse_type, split_name
@@ -22,6 +23,7 @@ from deploy.local.clickhouse.wire import (
     read_u8,
     read_u64,
     read_varint,
+    string,
 )
 
 MAX_BLOCK = 1 << 30
@@ -491,9 +493,58 @@ def split_blocks(data: bytes) -> list[bytes]:
     blocks = []
     while window.position < len(data):
         start = window.position
-        reading = _read_body(window)
-        with suppress(StopIteration):
-            while True:  # A walk of many strings yields; nobody else waits here.
-                reading.send(None)
+        _now(_read_body(window))
         blocks.append(data[start : window.position])
     return blocks
+
+
+def block_columns(body: bytes) -> list[tuple[str, str]]:
+    """Names and types of a block."""
+    columns: list[tuple[str, str]] = []
+
+    async def read() -> None:
+        columns.extend((await _read_body(_Memory(body)))[1])
+
+    _now(read())
+    return columns
+
+
+def zoned_columns(columns: Sequence[tuple[str, str]]) -> dict[int, str]:
+    """Which columns are a DateTime with a time zone, by their number."""
+    return {n: kind for n, (_, kind) in enumerate(columns) if kind.startswith("DateTime(")}
+
+
+def with_zones(body: bytes, zoned: dict[int, str]) -> bytes:
+    """Puts the time zone of DateTime columns back: the engine's Native format leaves it out.
+
+    It writes for the oldest of clients, which knew no time zones of columns.
+    """
+    window = _Memory(body)
+    pieces: list[bytes] = []
+    written = 0
+
+    async def walk() -> None:
+        nonlocal written
+        await read_varint(window)
+        rows = await read_varint(window)
+        for number in range(max(zoned) + 1):
+            await read_string(window)
+            start = window.position
+            kind = await read_string(window)
+            if number in zoned and kind == "DateTime":
+                pieces.extend((body[written:start], string(zoned[number])))
+                written = window.position
+            if rows and number < max(zoned):
+                column = column_of(kind)
+                await column.prefix(window)
+                await column.data(window, rows)
+
+    _now(walk())
+    return b"".join((*pieces, body[written:]))
+
+
+def _now(reading: Coroutine[Any, Any, Any]) -> None:
+    """Runs what reads from memory: it only ever yields to let others run, and here nobody waits."""
+    with suppress(StopIteration):
+        while True:
+            reading.send(None)

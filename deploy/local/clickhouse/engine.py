@@ -24,7 +24,7 @@ from typing import IO, Any, TypeVar
 import structlog
 
 from deploy.local.clickhouse import metrics
-from deploy.local.clickhouse.blocks import block_rows, split_blocks
+from deploy.local.clickhouse.blocks import block_rows, split_blocks, with_zones, zoned_columns
 from deploy.local.clickhouse.errors import Code, ServerError, from_engine
 from deploy.local.clickhouse.wire import Progress
 
@@ -317,6 +317,10 @@ class Stream:
     session: Session
     handle: Any = None
     done: bool = False
+    columns: list[tuple[str, str]] = field(default_factory=list)
+    """Names and types, known before the first piece; empty if the engine could not tell."""
+
+    _zoned: dict[int, str] = field(default_factory=dict)
 
     async def start(
         self,
@@ -331,6 +335,7 @@ class Stream:
             self.session.apply_now(settings)
             try:
                 connection = self.session.open_now()
+                self._describe_now(sql, params)
                 self.handle = connection.send_query(sql, "Native", params=dict(params or {}))
             except RuntimeError as error:
                 self._finish_now()
@@ -338,6 +343,15 @@ class Stream:
             return self._fetch_now(pack)
 
         return await self.session.step(work)
+
+    def _describe_now(self, sql: str, params: Mapping[str, str] | None) -> None:
+        # Clients want columns also of an empty result, and the time zones which Native leaves out.
+        # An analysis only: nothing is read.
+        with suppress(ServerError):
+            described = self.session.rows_now(f"DESCRIBE TABLE ({sql}\n)", "TSV", params)
+            self.columns = [(name, kind) for name, kind, _ in columns_of(described.data)]
+            self._zoned = zoned_columns(self.columns)
+            self.session.seen = {}
 
     async def fetch(self, pack: Callable[[bytes], bytes] | None = None) -> Piece:
         """The next piece."""
@@ -359,6 +373,8 @@ class Stream:
                 size += len(data)
                 rows += count
                 whole = [data] if block_rows(data) == count else split_blocks(data)
+                if self._zoned:
+                    whole = [with_zones(block, self._zoned) for block in whole]
                 blocks.extend(pack(block) for block in whole) if pack else blocks.extend(whole)
                 if time.monotonic() > deadline:
                     break

@@ -13,12 +13,11 @@ from typing import Any, TypeVar
 import structlog
 
 from deploy.local.clickhouse import compression, inserts, metrics, wire
-from deploy.local.clickhouse.blocks import Block, read_block, split_blocks
+from deploy.local.clickhouse.blocks import Block, block_columns, read_block, split_blocks
 from deploy.local.clickhouse.engine import (
     Engine,
     Insertion,
     Stream,
-    columns_of,
     quote_name,
 )
 from deploy.local.clickhouse.errors import Code, ProtocolError, ServerError
@@ -218,6 +217,8 @@ class NativeConnection:
         rows = blocks = size = 0
         try:
             piece = await stream.start(sql, settings, pack=self._pack)
+            if stream.columns:
+                await self._send(self._pack(wire.header_block(stream.columns)))
             while True:
                 rows += piece.rows
                 blocks += len(piece.blocks)
@@ -231,26 +232,8 @@ class NativeConnection:
         finally:
             await stream.close()
         metrics.RESULT_BYTES.labels("native").inc(size)
-        if not rows:
-            await self._send_header(f"DESCRIBE TABLE ({sql}\n)", settings)
         await self._send(wire.profile_info(rows, blocks, size))
         await self._send_progress(self._session.progress())
-
-    async def _send_header(self, description: str, settings: dict[str, str]) -> None:
-        """An empty result still has columns, and clients want them."""
-
-        def work() -> bytes:
-            try:
-                self._session.apply_now(settings)
-                return self._session.rows_now(description, "TSV").data
-            finally:
-                self._session.reset_now()
-
-        progress = self._session.seen
-        with suppress(ServerError):
-            columns = [(name, kind) for name, kind, _ in columns_of(await self._session.step(work))]
-            await self._send(self._pack(wire.header_block(columns)))
-        self._session.seen = progress
 
     async def _execute(self, statement: Statement, settings: dict[str, str]) -> None:
         """Everything that is neither SELECT nor data: small results, or none."""
@@ -277,6 +260,13 @@ class NativeConnection:
         if packets:
             await self._send(b"".join(packets))
         await self._send_progress(progress)
+
+    def _columns_now(self, sql: str, blocks: list[bytes]) -> list[tuple[str, str]]:
+        """The columns of a small result; an empty one is asked again, in a format with names."""
+        if blocks:
+            return block_columns(blocks[0])
+        head = self._session.rows_now(sql, _NAMES_AND_TYPES).data.decode().split("\n")
+        return list(zip(head[0].split("\t"), head[1].split("\t"), strict=True))
 
     async def _insert_inline(self, statement: Statement, settings: dict[str, str]) -> None:
         insert = statement.insert
