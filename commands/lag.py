@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from corridor.settings import Settings
 from corridor.topics import UNIT_TOPICS
+from sinks.clickhouse.tables import TABLES
 
 BOOTSTRAP_SECONDS = 5.0
 
@@ -32,7 +33,10 @@ def measure(settings: Settings) -> list[TopicLag]:
         kafka.errors.KafkaError: the broker does not answer.
     """
     workers, sink = f"{settings.group}-workers", f"{settings.group}-clickhouse"
-    expected: dict[str, set[str]] = {workers: {topic.name for topic in UNIT_TOPICS}, sink: set()}
+    expected = {
+        workers: {topic.name for topic in UNIT_TOPICS},
+        sink: {topic.name for table in TABLES for topic in table.topics},
+    }
     with KafkaAdminClient(
         **settings.kafka_client(), bootstrap_timeout_ms=int(BOOTSTRAP_SECONDS * 1000)
     ) as admin:

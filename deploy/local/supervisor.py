@@ -305,7 +305,7 @@ class Supervisor:
         last = "".join(f"\n  {line}" for line in output.last_lines(path, 3))
         self._set(process.name, status=Status.FAILED, detail=why)
         return StackError(
-            f"{process.name} does not start: {why}. The end of {_short(path)}:{last or ' empty'}"
+            f"{process.name} does not start: {why}.\nThe end of {_short(path)}:{last or ' empty'}"
         )
 
     def _part(self, name: str) -> PartState:
