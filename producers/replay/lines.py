@@ -17,7 +17,9 @@ from producers.replay.record import Record, to_micros
 LONGEST = 950_000
 """Bytes of the longest line; what Kafka takes as one message, less some room."""
 _KEPT = 500_000
-"""Bytes that are kept of a line that is too long, as base64 must fit into a message too."""
+"""Bytes that are kept of a bad line; as base64 they fit into a message with all that is said."""
+_SAID = 500
+"""Characters of what is quoted from a bad line."""
 
 _ReplayOnly = Field(exclude=True)
 
@@ -50,8 +52,8 @@ def parse(raw: bytes, file: str, number: int) -> Record | DeadLetter:
         number: Number of the line, from 1.
     """
     if len(raw) > LONGEST:
-        detail = f"the line is longer than {LONGEST:,} bytes; only its first {_KEPT:,} are kept"
-        return _reject(Reject.MALFORMED, None, detail, raw[:_KEPT], file, number)
+        detail = f"the line is longer than {LONGEST:,} bytes"
+        return _reject(Reject.MALFORMED, None, detail, raw, file, number)
     try:
         line = _LINE.validate_json(raw)
     except ValidationError as error:
@@ -93,11 +95,14 @@ def _diagnose(error: ValidationError) -> tuple[Reject, str | None, str]:
 def _reject(
     reason: Reject, field: str | None, detail: str, raw: bytes, file: str, number: int
 ) -> DeadLetter:
-    payload = base64.b64encode(raw).decode()
+    detail = detail[:_SAID]
+    if len(raw) > _KEPT:
+        detail += f"; only the first {_KEPT:,} bytes are kept, the rest is in the file"
+    payload = base64.b64encode(raw[:_KEPT]).decode()
     return DeadLetter(
         dead_letter_id=derived_id("replay", file, str(number), payload),
         reason=reason,
-        field=field,
+        field=field and field[:_SAID],
         detail=detail,
         source=_source(raw),
         origin=Origin(file=file, line=number),
@@ -113,4 +118,4 @@ def _source(raw: bytes) -> str | None:
     except orjson.JSONDecodeError:
         return None
     source = fields.get("source") if isinstance(fields, dict) else None
-    return source if isinstance(source, str) else None
+    return source[:_SAID] if isinstance(source, str) else None

@@ -8,6 +8,8 @@ import pytest
 
 from corridor.codes import Reject
 from corridor.models import DeadLetter, Itinerary, TrackingEvent
+from producers.messages import to_json
+from producers.publisher import MESSAGE_BYTES
 from producers.replay.lines import LONGEST, parse
 from producers.replay.record import Record, to_line, to_micros
 
@@ -196,8 +198,27 @@ def test_a_dead_letters_id_is_the_same_in_each_replay_and_differs_by_line() -> N
     assert other.dead_letter_id != bad(b"{").dead_letter_id
 
 
-def test_a_line_too_long_for_kafka_is_bad_and_cut() -> None:
+def test_a_line_too_long_for_kafka_is_bad() -> None:
     letter = bad(raw(EVENT, event_id="x" * LONGEST))
     assert letter.reason is Reject.MALFORMED
     assert "longer than" in letter.detail
-    assert len(letter.payload) < LONGEST
+
+
+HUGE = "x" * (LONGEST - 400)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        raw(EVENT, event_id=HUGE),
+        raw(EVENT, source=HUGE),
+        raw(EVENT, code=HUGE),
+        raw(EVENT, attributes={HUGE: []}),
+        b"x" * 5_000_000,
+    ],
+)
+def test_a_dead_letter_fits_into_a_message_and_says_what_is_left_out(line: bytes) -> None:
+    letter = bad(line)
+    assert len(to_json(letter)) < MESSAGE_BYTES
+    assert "only the first 500,000 bytes are kept" in letter.detail
+    assert base64.b64decode(letter.payload) == line[:500_000]
