@@ -151,7 +151,7 @@ def _token(
     return derived_id(
         table.name,
         *(
-            f"{topic_id(of.topic) or of.topic}:{of.partition}:{first}:{end}"
+            f"{topic_id(of.topic)}:{of.partition}:{first}:{end}"
             for of, (first, end) in offsets.items()
         ),
     )

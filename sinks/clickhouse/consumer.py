@@ -17,8 +17,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.consumer.fetcher import ConsumerRecord
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
@@ -28,7 +27,8 @@ from corridor.settings import Settings
 from sinks.clickhouse.batches import Batch, Block, Chunk, Offsets, Policy
 from sinks.clickhouse.client import Writer
 from sinks.clickhouse.quarantine import Quarantine
-from sinks.clickhouse.rows import Reader
+from sinks.clickhouse.records import Consumer
+from sinks.clickhouse.rows import Reader, Record
 from sinks.clickhouse.tables import Table, routes
 
 MAX_POLL_RECORDS = 10_000
@@ -82,7 +82,7 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._measured = 0.0
         self._writer = writer or Writer(settings)
         self._quarantine = Quarantine(settings, dead_letters)
-        self._consumer = KafkaConsumer(
+        self._consumer = Consumer(
             client_id="corridor-sink",
             group_id=f"{settings.group}-clickhouse",
             enable_auto_commit=False,
@@ -138,9 +138,9 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._settle()
         self._measure_lag(now)
 
-    def _poll(self, seconds: float) -> dict[TopicPartition, list[ConsumerRecord]]:
+    def _poll(self, seconds: float) -> dict[TopicPartition, list[Record]]:
         try:
-            polled: dict[TopicPartition, list[ConsumerRecord]] = self._consumer.poll(
+            polled: dict[TopicPartition, list[Record]] = self._consumer.poll(
                 timeout_ms=int(seconds * 1000)
             )
         except KafkaError as error:
@@ -164,22 +164,22 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
         self._consumer.pause(*(held - paused))
         self._consumer.resume(*((paused & assigned) - held))
 
-    def _collect(self, partition: TopicPartition, records: list[ConsumerRecord]) -> None:
+    def _collect(self, partition: TopicPartition, records: list[Record]) -> None:
         batch = self._batches[partition.topic]
-        rows = self._readers[batch.table.name].read(records)
+        rows = self._readers[batch.table.name].read(partition, records)
         offsets = Offsets(records[0].offset, records[-1].offset + 1)
         self._low.setdefault(partition, offsets.first)
         RECEIVED.labels(partition.topic).inc(len(records))
         chunk = Chunk(
             rows,
             offsets,
-            bytes=sum(record.serialized_value_size for record in records),
+            bytes=sum(len(record.value or b"") for record in records),
             oldest=min(record.timestamp for record in records),
         )
         batch.add(partition, chunk, time.monotonic())
 
     def _write(self, batch: Batch) -> None:
-        block = batch.seal(self._consumer._cluster.topic_id)
+        block = batch.seal(self._consumer.topic_id)
         self._writing.append(block)
         self._writer.submit(block)
 

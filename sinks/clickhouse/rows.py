@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 import msgspec
 from annotated_types import Ge, Le, MaxLen, MinLen
+from kafka import TopicPartition
 from pydantic import AwareDatetime, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -34,12 +35,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Record(Protocol):
-    """What is needed of kafka-python's ConsumerRecord."""
+    """What is needed of a record that Kafka's consumer gives."""
 
-    @property
-    def topic(self) -> str: ...
-    @property
-    def partition(self) -> int: ...
     @property
     def offset(self) -> int: ...
     @property
@@ -68,41 +65,36 @@ class Reader:
         self.table = table
         self._model = table.model
         self._decode = msgspec.json.Decoder(_struct(table.model, table)).decode
-        self._doubtful = _DOUBTS.get(table.model, lambda message: False)
+        self._settle = _SETTLERS.get(table.model, lambda message: False)
         self._getters = [_getter(column, table) for column in table.columns]
-        self._late_defaults = [
-            (name, source)
-            for name, source in _LATE_DEFAULTS.items()
-            if name in table.model.model_fields and table.model is TrackingEvent
-        ]
 
-    def read(self, records: Sequence[Record]) -> Rows:
+    def read(self, partition: TopicPartition, records: Sequence[Record]) -> Rows:
         """Columns in the order of `table.all_columns`.
 
         Args:
-            records: Of one partition, in order.
+            partition: Where the records are from.
+            records: In order.
         """
         rejected: list[DeadLetter] = []
-        doubtful = self._doubtful
         try:
             messages = [self._decode(record.value) for record in records]  # type: ignore[arg-type]
-            if any(map(doubtful, messages)):
+            if any(map(self._settle, messages)):
                 raise ValueError
         except (msgspec.MsgspecError, ValueError, TypeError):
-            messages, records = self._read_one_by_one(records, rejected)
-        return Rows(*self._columns(messages, records), rejected)
+            messages, records = self._read_one_by_one(partition, records, rejected)
+        return Rows(*self._columns(partition, messages, records), rejected)
 
     def _read_one_by_one(
-        self, records: Sequence[Record], rejected: list[DeadLetter]
+        self, partition: TopicPartition, records: Sequence[Record], rejected: list[DeadLetter]
     ) -> tuple[list[Any], list[Record]]:
         messages, kept = [], []
         for record in records:
             try:
                 message = self._decode(record.value)  # type: ignore[arg-type]
-                if self._doubtful(message):
+                if self._settle(message):
                     raise ValueError
             except (msgspec.MsgspecError, ValueError, TypeError):
-                judged = self._judge(record)
+                judged = self._judge(partition, record)
                 if isinstance(judged, DeadLetter):
                     if self.table is not DEAD_LETTERS:
                         rejected.append(judged)
@@ -110,28 +102,29 @@ class Reader:
                     # the quarantine's own unreadable records are kept as what they are
                     judged = self._decode(judged.model_dump_json().encode())
                 message = judged
+                self._settle(message)
             messages.append(message)
             kept.append(record)
         return messages, kept
 
-    def _judge(self, record: Record) -> Any:
+    def _judge(self, partition: TopicPartition, record: Record) -> Any:
         """The message after all, or why it cannot be a row."""
         try:
             model = self._model.model_validate_json(record.value or b"")
         except ValidationError as error:
-            return dead_letter(record, *_reason(error))
+            return dead_letter(partition, record, *_reason(error))
         except (ValueError, OverflowError) as error:
-            return dead_letter(record, Reject.MALFORMED, None, str(error))
+            return dead_letter(partition, record, Reject.MALFORMED, None, str(error))
         try:
             return self._decode(model.model_dump_json().encode())
         except (msgspec.MsgspecError, ValueError) as error:
-            return dead_letter(record, Reject.MALFORMED, _path(error), f"no column for it: {error}")
+            return dead_letter(
+                partition, record, Reject.MALFORMED, _path(error), f"no column for it: {error}"
+            )
 
-    def _columns(self, messages: list[Any], records: Sequence[Record]) -> tuple[list[Values], int]:
-        for name, source in self._late_defaults:
-            for message in messages:
-                if getattr(message, name) is msgspec.UNSET:
-                    setattr(message, name, getattr(message, source))
+    def _columns(
+        self, partition: TopicPartition, messages: list[Any], records: Sequence[Record]
+    ) -> tuple[list[Values], int]:
         offsets = [record.offset for record in records]
         times = [record.timestamp for record in records]
         items: list[Any] = []
@@ -143,24 +136,20 @@ class Reader:
             offsets, times = _repeated(offsets, counts), _repeated(times, counts)
         count = len(messages)
         columns = [getter(messages, items) for getter in self._getters]
-        first = records[0] if records else None
-        columns += [
-            [first.topic if first else ""] * count,
-            [first.partition if first else 0] * count,
-            offsets,
-            times,
-        ]
+        columns += [[partition.topic] * count, [partition.partition] * count, offsets, times]
         return columns, count
 
 
-def dead_letter(record: Record, reason: Reject, field: str | None, detail: str) -> DeadLetter:
+def dead_letter(
+    partition: TopicPartition, record: Record, reason: Reject, field: str | None, detail: str
+) -> DeadLetter:
     """The quarantine's message for a record; its id depends on where the record lies only."""
     return DeadLetter(
-        dead_letter_id=derived_id(record.topic, str(record.partition), str(record.offset)),
+        dead_letter_id=derived_id(partition.topic, str(partition.partition), str(record.offset)),
         reason=reason,
         field=field,
         detail=detail,
-        origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
+        origin=Origin(topic=partition.topic, partition=partition.partition, offset=record.offset),
         key=None if record.key is None else b64encode(record.key).decode(),
         payload=b64encode(record.value or b"").decode(),
         rejected_time=datetime.now(UTC),
@@ -182,19 +171,26 @@ def _path(error: Exception) -> str | None:
     return path.rstrip("`") if found else None
 
 
-# doubts: what a struct cannot express, so that the model has to be asked ---------------------
+# what a struct cannot express ------------------------------------------------------------------
 
 _KNOWN_CODES = {(str(kind), code) for kind, codes in CODES.items() for code in codes}
 
 
-def _doubtful_event(event: Any) -> bool:
-    return (event.unit_id is None and event.run_id is None) or (
-        event.event_type,
-        event.code,
-    ) not in _KNOWN_CODES
+def _settle_event(event: Any) -> bool:
+    if event.updated_time is msgspec.UNSET:
+        event.updated_time = event.event_time
+    event.attributes = attributes = str(event.attributes, "utf-8")
+    return (
+        (event.event_type, event.code) not in _KNOWN_CODES
+        or (event.unit_id is None and event.run_id is None)
+        # one flat object, as far as a glance can tell
+        or attributes[0] != "{"
+        or attributes.find("{", 1) > 0
+        or "[" in attributes
+    )
 
 
-def _doubtful_itinerary(itinerary: Any) -> bool:
+def _settle_itinerary(itinerary: Any) -> bool:
     last = -1
     for leg in itinerary.legs:
         if leg.sequence <= last or leg.planned_arrival <= leg.planned_departure:
@@ -203,13 +199,11 @@ def _doubtful_itinerary(itinerary: Any) -> bool:
     return False
 
 
-_DOUBTS: dict[type[Message], Callable[[Any], bool]] = {
-    TrackingEvent: _doubtful_event,
-    Itinerary: _doubtful_itinerary,
+_SETTLERS: dict[type[Message], Callable[[Any], bool]] = {
+    TrackingEvent: _settle_event,
+    Itinerary: _settle_itinerary,
 }
-
-_LATE_DEFAULTS = {"updated_time": "event_time"}
-"""Fields of an event whose default is another field."""
+"""Complete a decoded message; True when only the model can tell whether it is one."""
 
 
 # structs: the shape of a model, for msgspec ---------------------------------------------------
@@ -239,8 +233,10 @@ def _struct(model: type[BaseModel], table: Table, prefix: str = "") -> type[msgs
 
 def _default(field: FieldInfo) -> Any:
     value = field.get_default(call_default_factory=True, validated_data={})
-    if isinstance(value, dict | list | tuple):
-        return msgspec.field(default_factory=dict if isinstance(value, dict) else list)
+    if isinstance(value, dict):
+        return msgspec.Raw(b"{}")
+    if isinstance(value, tuple):
+        return msgspec.field(default_factory=list)
     return str(value) if isinstance(value, StrEnum) else value
 
 
@@ -255,6 +251,8 @@ def _wire(
         return typing.Union[  # noqa: UP007  # made at run time
             tuple(_wire(argument, table, path, bounds) for argument in arguments)
         ]
+    if origin is dict:
+        return msgspec.Raw  # its column holds it as it is
     if origin is tuple:
         return Annotated[list[_wire(arguments[0], table, path)], msgspec.Meta(**bounds)]  # type: ignore[misc]
     if hint is AwareDatetime:
@@ -306,23 +304,31 @@ def _getter(column: Column, table: Table) -> Callable[[list[Any], list[Any]], Va
     """A function of (messages, items of `each`), both one per row."""
     path = column.path or column.name
     head, _, rest = path.partition(".")
+    optional = type(None) in typing.get_args(hint_of(table.model, path))
     if table.each and head == table.each:
-        values = _values(rest, column.type)
+        values = _values(rest, column.type, optional)
         return lambda messages, items: values(items)
     if rest and column.type.startswith("Array("):
-        inner = _values(rest, column.type.removeprefix("Array(").removesuffix(")"))
+        inner = _values(rest, column.type.removeprefix("Array(").removesuffix(")"), optional)
         lists = attrgetter(head)
         return lambda messages, items: [inner(lists(message)) for message in messages]
-    values = _values(path, column.type)
+    values = _values(path, column.type, optional)
     return lambda messages, items: values(messages)
 
 
-def _values(path: str, type_: str) -> Callable[[list[Any]], Values]:
+def hint_of(model: type[BaseModel], path: str) -> Any:
+    """The type of a field of a model, or of the models that one of its fields holds."""
+    head, _, rest = path.partition(".")
+    hint = typing.get_type_hints(model)[head]
+    if not rest:
+        return hint
+    inner = next(part for part in (hint, *typing.get_args(hint)) if hasattr(part, "model_fields"))
+    return hint_of(inner, rest)
+
+
+def _values(path: str, type_: str, optional: bool) -> Callable[[list[Any]], Values]:
     get = attrgetter(path)
-    if path == "attributes":
-        encode = msgspec.json.Encoder().encode
-        return lambda rows: [encode(value).decode() for value in map(get, rows)]
-    if type_ in (TEXT, CODE):
+    if type_ in (TEXT, CODE) and optional:
         return lambda rows: [value or "" for value in map(get, rows)]
     if type_ == TIME:
         return lambda rows: [

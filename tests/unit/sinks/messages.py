@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple, TypeVar
 
 from hypothesis import strategies as st
+from kafka import TopicPartition
 
 from corridor.codes import CODES, Classifier, Ending, EventType, Mode, Reject, Signal, Stage
 from corridor.models import (
@@ -23,22 +24,21 @@ T = TypeVar("T")
 
 
 class Record(NamedTuple):
-    """As much of kafka-python's ConsumerRecord as a reader needs."""
+    """As much of a record as a reader needs."""
 
-    topic: str
-    partition: int
     offset: int
     timestamp: int
     key: bytes | None
     value: bytes | None
 
 
-def records(values: Sequence[Message | bytes | None], topic: str = "topic") -> list[Record]:
-    """Consecutive records of partition 3, from offset 10 on."""
+PARTITION = TopicPartition("topic", 3)
+
+
+def records(values: Sequence[Message | bytes | None]) -> list[Record]:
+    """Consecutive records, from offset 10 on."""
     return [
         Record(
-            topic,
-            3,
             10 + position,
             1_700_000_000_000 + position,
             b"key",

@@ -21,12 +21,13 @@ READER = Reader(EVENTS)
 def chunk(partition: TopicPartition, first: int, count: int, *, junk: bool = False) -> Chunk:
     """Consecutive events, one second of Kafka's time apart."""
     records = [
-        Record(partition.topic, partition.partition, offset, offset * 1000, None, value(offset))
-        for offset in range(first, first + count)
+        Record(offset, offset * 1000, None, value(offset)) for offset in range(first, first + count)
     ]
     if junk:
         records[0] = records[0]._replace(value=b"junk")
-    return Chunk(READER.read(records), Offsets(first, first + count), 100 * count, first * 1000)
+    return Chunk(
+        READER.read(partition, records), Offsets(first, first + count), 100 * count, first * 1000
+    )
 
 
 def value(offset: int) -> bytes:

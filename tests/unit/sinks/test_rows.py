@@ -28,7 +28,7 @@ from sinks.clickhouse.tables import (
     Table,
 )
 from tests.unit.sinks import messages
-from tests.unit.sinks.messages import records
+from tests.unit.sinks.messages import PARTITION, records
 
 READERS = {table.name: Reader(table) for table in TABLES}
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,7 +68,7 @@ ITINERARY: Mapping[str, Any] = {
 
 
 def rows(table: Table, *values: Message | bytes | None) -> list[dict[str, Any]]:
-    read = READERS[table.name].read(records(values))
+    read = READERS[table.name].read(PARTITION, records(values))
     names = [column.name for column in table.all_columns]
     return [dict(zip(names, row, strict=True)) for row in zip(*read.columns, strict=True)]
 
@@ -145,7 +145,9 @@ def test_every_column_can_be_sent(case: tuple[Table, Message]) -> None:
         server_info=SimpleNamespace(get_timezone=lambda: "UTC"),
     )
     for column, values in zip(
-        table.all_columns, READERS[table.name].read(records([message])).columns, strict=True
+        table.all_columns,
+        READERS[table.name].read(PARTITION, records([message])).columns,
+        strict=True,
     ):
         write_column(context, column.name, column.type, list(values), _Discard(1 << 20))
 
@@ -228,7 +230,7 @@ def test_what_only_the_model_understands_is_taken_all_the_same() -> None:
 def test_a_record_that_cannot_be_a_row_is_rejected_with_reason_and_field(
     table: Table, value: bytes | None, reason: Reject, field: str | None
 ) -> None:
-    read = READERS[table.name].read(records([value]))
+    read = READERS[table.name].read(PARTITION, records([value]))
     assert read.count == 0
     [letter] = read.rejected
     assert (letter.reason, letter.field) == (reason, field)
@@ -236,7 +238,7 @@ def test_a_record_that_cannot_be_a_row_is_rejected_with_reason_and_field(
 
 
 def test_a_rejected_record_is_kept_whole() -> None:
-    [letter] = READERS["events"].read(records([b"\xff junk"])).rejected
+    [letter] = READERS["events"].read(PARTITION, records([b"\xff junk"])).rejected
     assert b64decode(letter.payload) == b"\xff junk"
     assert letter.key is not None
     assert b64decode(letter.key) == b"key"
@@ -244,18 +246,20 @@ def test_a_rejected_record_is_kept_whole() -> None:
 
 
 def test_a_record_rejected_twice_has_one_id() -> None:
-    once, again = (READERS["events"].read(records([b"junk"])).rejected[0] for _ in range(2))
+    once, again = (
+        READERS["events"].read(PARTITION, records([b"junk"])).rejected[0] for _ in range(2)
+    )
     assert once.dead_letter_id == again.dead_letter_id
 
 
 def test_records_next_to_a_rejected_one_become_rows() -> None:
-    read = READERS["events"].read(records([changed(EVENT), b"junk", changed(EVENT)]))
+    read = READERS["events"].read(PARTITION, records([changed(EVENT), b"junk", changed(EVENT)]))
     assert (read.count, len(read.rejected)) == (2, 1)
     assert read.columns[-2] == [10, 12]
 
 
 def test_an_unreadable_dead_letter_becomes_a_row_and_not_another_dead_letter() -> None:
-    read = READERS["dead_letters"].read(records([b"junk"], topic="dead.letters"))
+    read = READERS["dead_letters"].read(PARTITION, records([b"junk"]))
     assert (read.count, read.rejected) == (1, [])
     [row] = rows(DEAD_LETTERS, b"junk")
     assert (row["reason"], b64decode(row["payload"])) == ("MALFORMED", b"junk")
@@ -263,7 +267,7 @@ def test_an_unreadable_dead_letter_becomes_a_row_and_not_another_dead_letter() -
 
 
 def test_nothing_becomes_nothing() -> None:
-    read = READERS["itineraries"].read([])
+    read = READERS["itineraries"].read(PARTITION, [])
     assert (read.count, read.rejected) == (0, [])
     assert not any(read.columns)
 
@@ -287,5 +291,5 @@ def test_exactly_what_the_model_takes_becomes_a_row(changes: dict[str, Any]) -> 
         valid = True
     except ValidationError:
         valid = False
-    read = READERS["events"].read(records([value]))
+    read = READERS["events"].read(PARTITION, records([value]))
     assert (read.count, len(read.rejected)) == ((1, 0) if valid else (0, 1))

@@ -3,28 +3,18 @@
 import typing
 
 import pytest
-from pydantic import BaseModel
 
 from corridor import topics
+from sinks.clickhouse.rows import hint_of
 from sinks.clickhouse.tables import TABLES, Table, routes
 
 EACH = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 
 
-def hint(model: type[BaseModel], path: str) -> typing.Any:
-    """The type of a field; of the item where the path leads through a list."""
-    head, _, rest = path.partition(".")
-    found = typing.get_type_hints(model)[head]
-    if not rest:
-        return found
-    inner = next(a for a in (found, *typing.get_args(found)) if hasattr(a, "model_fields"))
-    return hint(inner, rest)
-
-
 @EACH
 def test_a_column_is_nullable_only_where_a_number_or_time_may_be_missing(table: Table) -> None:
     for column in table.columns:
-        optional = type(None) in typing.get_args(hint(table.model, column.path or column.name))
+        optional = type(None) in typing.get_args(hint_of(table.model, column.path or column.name))
         text = column.type in ("String", "LowCardinality(String)")
         assert column.type.startswith("Nullable(") == (optional and not text), column.name
 
