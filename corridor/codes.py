@@ -64,6 +64,7 @@ class Reject(StrEnum):
     UNKNOWN_CODE = "UNKNOWN_CODE"  # the event's code is not one of its type
     UNKNOWN_VERSION = "UNKNOWN_VERSION"  # a schema_version that this release does not read
     WRONG_KEY = "WRONG_KEY"  # the record's key is not the unit (or run) of its value
+    FUTURE = "FUTURE"  # an ACTUAL event that has not happened yet when it is told
     NO_ITINERARY = "NO_ITINERARY"  # no itinerary came in time for the event's unit
     TOO_MANY_WAITING = "TOO_MANY_WAITING"  # its unit has a full waiting room already
 

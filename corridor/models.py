@@ -25,6 +25,9 @@ from corridor.codes import (
 
 
 def _to_utc(time: datetime) -> datetime:
+    # Beyond these years, adding a few days or an offset would overflow somewhere.
+    if not 1970 <= time.year < 2200:
+        raise PydanticCustomError("time_out_of_range", "time must be in the years 1970 to 2199")
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 

@@ -51,9 +51,11 @@ def run(settings: Settings, metrics_port: int) -> None:
     except OSError as error:
         sys.exit(f"cannot serve metrics on {settings.host}:{metrics_port}: {error.strerror}")
     with server:
-        faust.Worker(
+        process = faust.Worker(
             worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True
-        ).execute_from_commandline()
+        )
+        process.spinner = None  # it would write to the log
+        process.execute_from_commandline()
 
 
 if __name__ == "__main__":

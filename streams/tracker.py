@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from aiokafka.structs import ConsumerRecord
 
 from corridor import topics
-from corridor.codes import Reject
+from corridor.codes import Classifier, Reject
 from corridor.decoding import Decoder, Malformed, dead_letter
 from corridor.metrics import RECEIVED, REJECTED, SKIPPED
 from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Origin, TrackingEvent
@@ -15,6 +15,10 @@ from streams.emitter import Emitter
 from streams.state import PartitionState, bucket_of
 
 _CHANGES = frozenset({Verdict.APPLIED, Verdict.LATE, Verdict.WAITING})
+
+FUTURE_MS = 24 * 3600 * 1000
+"""How far ahead of Kafka's clock an ACTUAL event may be: one such event would move the clock of
+all units, so that what is only due would seem overdue."""
 
 _read_itinerary = Decoder(Itinerary)
 _read_event = Decoder(TrackingEvent)
@@ -82,6 +86,9 @@ class Tracker:
         key = (subject or "").encode()
         if key != record.key:
             return _wrong_key("unit_id" if event.unit_id is not None else "run_id")
+        actual = event.classifier is Classifier.ACTUAL
+        if actual and event.event_time.timestamp() * 1000 > record.timestamp + FUTURE_MS:
+            return Malformed(Reject.FUTURE, "event_time", "the event is yet to happen")
         verdict: str = Verdict.NO_MILESTONE
         if event.unit_id is not None:
             index = bucket_of(key)
@@ -102,7 +109,8 @@ class Tracker:
                 )
                 if verdict in _CHANGES:
                     state.put(index, unit)
-        state.tick(record.topic, event.event_time, out)
+        if actual:
+            state.tick(record.topic, event.event_time, out)
         return verdict
 
     def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:

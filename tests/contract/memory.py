@@ -22,6 +22,8 @@ from streams.emitter import Emitter, Record
 from streams.state import PartitionState
 from streams.transport import BatchDelivery
 
+NOW_MS = 1_795_000_000_000
+
 
 class MemoryBroker:
     """Logs of records, and the committed offsets of one group of one member.
@@ -42,7 +44,17 @@ class MemoryBroker:
         log = self.logs[tp]
         log.append(
             ConsumerRecord(
-                tp.topic, tp.partition, len(log), 0, 0, key, value, None, len(key), len(value), ()
+                tp.topic,
+                tp.partition,
+                len(log),
+                NOW_MS,
+                0,
+                key,
+                value,
+                None,
+                len(key),
+                len(value),
+                (),
             )
         )
         return len(log) - 1
@@ -84,7 +96,7 @@ class MemoryConsumer(BatchDelivery):
     async def subscribe(self, topics: Iterable[str]) -> None:
         self.first = asyncio.create_task(self.rebalance(self.broker.offered))
 
-    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
         self.fetching.set()
         fetched: dict[TP, list[ConsumerRecord]] = {}
         for tp in sorted(active_partitions or ()):
@@ -219,5 +231,5 @@ def memory_app(broker: MemoryBroker, **settings: Any) -> faust.App:
 async def until(condition: Callable[[], bool], seconds: float = 20.0) -> None:
     """Waits for a condition, which must come true in time."""
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.002)

@@ -200,6 +200,11 @@ def test_what_cannot_be_read_is_in_the_quarantine_with_field_and_reason() -> Non
         broker.append(carrier, b"U0", json.dumps(good | {"event_time": "yesterday"}).encode())
         broker.append(carrier, b"U9", json.dumps(good).encode())
         broker.append(carrier, b"U0", json.dumps(good | {"schema_version": 2}).encode())
+        future = (datetime.now(UTC) + timedelta(days=400)).isoformat()
+        broker.append(carrier, b"U0", json.dumps(good | {"event_time": future}).encode())
+        broker.append(
+            carrier, b"U0", json.dumps(good | {"event_time": "9999-12-31T23:59:59Z"}).encode()
+        )
         assert await live(broker)
         return broker
 
@@ -211,5 +216,7 @@ def test_what_cannot_be_read_is_in_the_quarantine_with_field_and_reason() -> Non
         ("MALFORMED", "event_time"),
         ("WRONG_KEY", "unit_id"),
         ("UNKNOWN_VERSION", "schema_version"),
+        ("FUTURE", "event_time"),
+        ("MALFORMED", "event_time"),
     ]
     assert all(letter["origin"]["topic"] == topics.CARRIER.name for letter in letters)
