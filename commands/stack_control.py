@@ -112,6 +112,8 @@ def up_detached(settings: Settings, workers: int) -> None:
     if known is None or not known.up or supervisor.poll() is not None:
         words = log.read_bytes()[before:].decode(errors="replace").strip()
         reason = known.error if known else None
+        if supervisor.returncode == 0:
+            reason = "The stack was stopped while it started."
         raise StackError(reason or words.removeprefix("✗ ") or f"it ended without a word: {log}")
     _show_endpoints(settings, workers, "corridor down stops it; the data stays.")
 

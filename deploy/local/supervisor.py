@@ -143,7 +143,11 @@ class Supervisor:
         def report(text: str) -> None:
             if self._asked_to_stop.is_set():
                 raise StackError("stopped")
-            loop.call_soon_threadsafe(lambda: self._set(step.name, detail=text))
+            loop.call_soon_threadsafe(tell, text)
+
+        def tell(text: str) -> None:
+            if self._part(step.name).status == Status.STARTING:
+                self._set(step.name, detail=text)
 
         self._set(step.name, status=Status.STARTING)
         try:
@@ -156,7 +160,8 @@ class Supervisor:
             reason = f"{step.name} failed: {error or type(error).__name__}"
             self._set(step.name, status=Status.FAILED, detail=reason)
             raise StackError(reason) from error
-        self._set(step.name, status=Status.DONE, took_seconds=time.monotonic() - began)
+        took = time.monotonic() - began
+        self._set(step.name, status=Status.DONE, detail="", took_seconds=took)
         self._ready[step.name].set()
 
     async def _keep_running(self, process: Process) -> None:
@@ -263,6 +268,8 @@ class Supervisor:
                         await stopped[other.name].wait()
                 if isinstance(part, Process):
                     await self._stop(part)
+                elif self._part(part.name).status in (Status.WAITING, Status.STARTING):
+                    self._set(part.name, status=Status.STOPPED, detail="")
             finally:
                 stopped[part.name].set()
 
