@@ -92,7 +92,6 @@ class Sink(ConsumerRebalanceListener):  # type: ignore[misc]
             partition_assignment_strategy=[CooperativeStickyAssignor],
             session_timeout_ms=SESSION_SECONDS * 1000,
             max_poll_records=MAX_POLL_RECORDS,
-            max_partition_fetch_bytes=4 * 1024 * 1024,
             metadata_max_age_ms=10_000,  # how soon a topic that is created later is noticed
             **settings.kafka_client(),
         )

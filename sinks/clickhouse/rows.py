@@ -10,7 +10,7 @@ import typing
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from itertools import chain
 from operator import attrgetter
@@ -26,12 +26,14 @@ from pydantic.fields import FieldInfo
 from corridor.codes import CODES, Reject
 from corridor.identity import derived_id
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
-from sinks.clickhouse.tables import CODE, DEAD_LETTERS, TEXT, TIME, Column, Table
+from sinks.clickhouse.tables import CODE, DEAD_LETTERS, OPTIONAL_TIME, TEXT, TIME, Column, Table
 
 Values = list[Any]
 """One column of a block."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+EARLY = 2 * 86_400_000_000
+LATE = (datetime(2199, 12, 30, tzinfo=UTC) - EPOCH) // timedelta(microseconds=1)
 
 
 class Record(Protocol):
@@ -67,6 +69,7 @@ class Reader:
         self._decode = msgspec.json.Decoder(_struct(table.model, table)).decode
         self._settle = _SETTLERS.get(table.model, lambda message: False)
         self._getters = [_getter(column, table) for column in table.columns]
+        self._types = [column.type for column in table.columns]
 
     def read(self, partition: TopicPartition, records: Sequence[Record]) -> Rows:
         """Columns in the order of `table.all_columns`.
@@ -80,9 +83,13 @@ class Reader:
             messages = [self._decode(record.value) for record in records]  # type: ignore[arg-type]
             if any(map(self._settle, messages)):
                 raise ValueError
+            columns, count = self._columns(partition, messages, records)
+            if not self._plausible(columns):
+                raise ValueError
         except (msgspec.MsgspecError, ValueError, TypeError):
             messages, records = self._read_one_by_one(partition, records, rejected)
-        return Rows(*self._columns(partition, messages, records), rejected)
+            columns, count = self._columns(partition, messages, records)
+        return Rows(columns, count, rejected)
 
     def _read_one_by_one(
         self, partition: TopicPartition, records: Sequence[Record], rejected: list[DeadLetter]
@@ -91,7 +98,9 @@ class Reader:
         for record in records:
             try:
                 message = self._decode(record.value)  # type: ignore[arg-type]
-                if self._settle(message):
+                if self._settle(message) or not self._plausible(
+                    self._columns(partition, [message], [record])[0]
+                ):
                     raise ValueError
             except (msgspec.MsgspecError, ValueError, TypeError):
                 judged = self._judge(partition, record)
@@ -121,6 +130,17 @@ class Reader:
             return dead_letter(
                 partition, record, Reject.MALFORMED, _path(error), f"no column for it: {error}"
             )
+
+    def _plausible(self, columns: list[Values]) -> bool:
+        """False when a time is where the model's bounds may be: the model knows exactly."""
+        for type_, values in zip(self._types, columns, strict=False):
+            if TIME in type_:
+                if type_ != TIME:
+                    flat = values if type_ == OPTIONAL_TIME else chain.from_iterable(values)
+                    values = [time for time in flat if time is not None]
+                if values and not (min(values) > EARLY and max(values) < LATE):
+                    return False
+        return True
 
     def _columns(
         self, partition: TopicPartition, messages: list[Any], records: Sequence[Record]

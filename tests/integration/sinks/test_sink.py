@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from corridor.models import Origin
@@ -268,3 +269,37 @@ def test_a_stopped_sink_has_written_and_committed_what_it_read(flow: Flow) -> No
         assert flow.count("events") == 0
     assert flow.count("events") == 100
     assert flow.lag() == 0
+
+
+def test_what_a_transaction_took_back_never_becomes_a_row(flow: Flow) -> None:
+    producer = KafkaProducer(bootstrap_servers=flow.kafka, transactional_id=flow.name)
+    producer.init_transactions()
+    for first, keep in ((0, True), (10, False), (20, True)):
+        producer.begin_transaction()
+        for value in events(10, first=first):
+            producer.send(flow.topic("events"), value, partition=0)
+        if keep:
+            producer.commit_transaction()
+        else:
+            producer.abort_transaction()
+    producer.close()
+    flow.publish("events", events(10, first=30), 0)
+    with flow.sinking():
+        flow.wait_for("events", 30)
+    assert numbers(flow) == [*range(10), *range(20, 40)]
+
+
+def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(flow: Flow) -> None:
+    flow.publish("events", events(30))
+    with flow.sinking():
+        flow.wait_until_committed()
+    topic = flow.topic("events")
+    rewind(flow)
+    with KafkaAdminClient(bootstrap_servers=flow.kafka) as admin:
+        admin.delete_topics([topic])
+        wait_until(lambda: topic not in admin.list_topics(), what="the topic is gone")
+        admin.create_topics({topic: {"num_partitions": PARTITIONS}}, wait_for_metadata=True)
+    flow.publish("events", events(30, first=30))
+    with flow.sinking():
+        flow.wait_for("events", 60)
+    assert numbers(flow) == list(range(60))

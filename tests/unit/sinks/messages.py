@@ -50,7 +50,7 @@ def records(values: Sequence[Message | bytes | None]) -> list[Record]:
 
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
 zones = st.sampled_from([UTC, timezone(timedelta(hours=8)), timezone(-timedelta(hours=3.5))])
-times = st.datetimes(datetime(1990, 1, 1), datetime(2200, 1, 1), timezones=zones)
+times = st.datetimes(datetime(1970, 1, 1), datetime(2199, 12, 31), timezones=zones)
 sequences = st.integers(0, 2**31)
 scalars = st.one_of(
     st.text(st.characters(exclude_categories=["Cs"]), max_size=10),

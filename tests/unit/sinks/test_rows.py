@@ -199,6 +199,8 @@ def test_what_only_the_model_understands_is_taken_all_the_same() -> None:
         (EVENTS, b'{"event_id": "1"', Reject.MALFORMED, None),
         (EVENTS, changed(EVENT, event_time="yesterday"), Reject.MALFORMED, "event_time"),
         (EVENTS, changed(EVENT, event_time="2026-01-02T03:04:05"), Reject.MALFORMED, "event_time"),
+        (EVENTS, changed(EVENT, event_time="1969-12-31T23:00:00Z"), Reject.MALFORMED, "event_time"),
+        (EVENTS, changed(EVENT, event_time="2200-01-01T00:00:00Z"), Reject.MALFORMED, "event_time"),
         (EVENTS, changed(EVENT, latitude=91), Reject.MALFORMED, "latitude"),
         (EVENTS, changed(EVENT, event_id=""), Reject.MALFORMED, "event_id"),
         (EVENTS, changed(EVENT, event_id=None), Reject.MALFORMED, "event_id"),
@@ -280,7 +282,19 @@ def test_nothing_becomes_nothing() -> None:
         | st.integers()
         | st.floats()
         | st.text(max_size=5)
-        | st.sampled_from(["2026-01-01T00:00:00Z", "1", "IOT", "TAMPER", "RAIL", "90", [], {}]),
+        | st.sampled_from(
+            [
+                "2026-01-01T00:00:00Z",
+                "1970-01-01T00:00:00+08:00",
+                "1",
+                "IOT",
+                "TAMPER",
+                "RAIL",
+                "90",
+                [],
+                {},
+            ]
+        ),
         max_size=3,
     )
 )
