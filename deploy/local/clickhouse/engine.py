@@ -12,6 +12,8 @@ import fcntl
 import itertools
 import os
 import re
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,6 +28,7 @@ import structlog
 from deploy.local.clickhouse import metrics
 from deploy.local.clickhouse.blocks import block_rows, split_blocks, with_zones, zoned_columns
 from deploy.local.clickhouse.errors import Code, ServerError, from_engine
+from deploy.local.clickhouse.statements import Insert
 from deploy.local.clickhouse.wire import Progress
 
 log = structlog.get_logger("corridor.clickhouse")
@@ -62,6 +65,7 @@ class Engine:
 
     def __init__(self, data: Path, limits: EngineLimits | None = None) -> None:
         self.data = data
+        self.spool = data / "spool"
         self.limits = limits or EngineLimits()
         self.version = ""
         self.timezone = ""
@@ -89,6 +93,8 @@ class Engine:
             raise DataDirectoryInUse(
                 f"The data directory {self.data} may not have ?, & or = in its path."
             )
+        shutil.rmtree(self.spool, ignore_errors=True)  # what a killed process left
+        self.spool.mkdir()
         self._chdb = import_module("chdb._chdb")
         # Signals are the server's: the engine must neither catch nor chain them.
         self._chdb.reset_signal_handlers()
@@ -401,65 +407,62 @@ class Stream:
         await _uncancelled(self.session, work)
 
 
-@dataclass
 class Insertion:
-    """An INSERT that takes its data piece by piece; the engine makes blocks of them."""
+    """The data of an INSERT, gathered in a file, then inserted by one query of the engine.
 
-    session: Session
-    handle: Any = None
+    The engine has an interface for pushing data, but it does not report what fails while it
+    writes: a violated constraint, a throwing view. INSERT … FROM INFILE reports everything, and is
+    an INSERT in all else too (defaults, squashing, deduplication). As a file is inserted only when
+    all of it has come, a client that leaves before leaves nothing behind.
+    """
 
-    def start_now(self, head: str, form: str) -> None:
-        """Begins the INSERT; settings are applied before."""
-        try:
-            self.handle = self.session.open_now().send_insert(head, form)
-        except RuntimeError as error:
-            raise from_engine(error) from None
+    BACKGROUND = 1 << 18
+    """Writes of more than this do not run on the event loop's thread."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        descriptor, name = tempfile.mkstemp(prefix="insert-", dir=session.engine.spool)
+        self._file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=0)
+        self._path = name
 
     async def append(self, data: bytes) -> None:
-        """Hands data to the engine."""
+        """Adds data to the file."""
+        if len(data) > self.BACKGROUND:
+            await asyncio.to_thread(self._write, data)
+        elif data:
+            self._write(data)
 
-        def work() -> None:
-            try:
-                self.session.open_now().insert_append(self.handle, data)
-            except RuntimeError as error:
-                self.cancel_now()
-                raise from_engine(error) from None
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while view:
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise ServerError(
+                Code.NOT_ENOUGH_SPACE, f"Cannot keep the data of the INSERT: {error.strerror}."
+            ) from error
 
-        await self.session.step(work)
-
-    async def finish(self) -> Progress:
-        """Commits; when this returns, the rows are in the table."""
+    async def insert(self, insert: Insert, form: str, settings: Mapping[str, str]) -> Progress:
+        """Inserts; when this returns, the rows are in the table."""
+        self._file.close()
+        sql = insert.from_file(self._path, form)
 
         def work() -> Progress:
-            handle, self.handle = self.handle, None
+            self._session.apply_now(settings)
             try:
-                result = self.session.open_now().insert_done(handle)
-            except RuntimeError as error:
-                raise from_engine(error) from None
+                done = self._session.rows_now(sql, "Null").progress
             finally:
-                self.session.reset_now()
-            return Progress(
-                rows=result.rows_written(),
-                bytes=result.bytes_written(),
-                written_rows=result.rows_written(),
-                written_bytes=result.bytes_written(),
-                elapsed_ns=int(result.elapsed() * 1e9),
-            )
+                self._session.reset_now()
+            done.rows, done.bytes = done.written_rows, done.written_bytes
+            return done
 
-        return await self.session.step(work)
+        return await self._session.step(work)
 
-    def cancel_now(self) -> None:
-        """Ends the INSERT without what is not committed."""
-        handle, self.handle = self.handle, None
-        if handle is not None:
-            with suppress(RuntimeError):
-                self.session.open_now().insert_cancel(handle)
-        self.session.reset_now()
-
-    async def close(self) -> None:
-        """Cancels unless finished."""
-        if self.handle is not None:
-            await _uncancelled(self.session, self.cancel_now)
+    def close(self) -> None:
+        """Removes the file."""
+        self._file.close()
+        with suppress(FileNotFoundError):
+            os.unlink(self._path)
 
 
 async def _uncancelled(session: Session, work: Callable[[], None]) -> None:

@@ -28,6 +28,7 @@ class Code(IntEnum):
     TOO_LARGE_STRING_SIZE = 131
     READONLY = 164
     TOO_MANY_SIMULTANEOUS_QUERIES = 202
+    NOT_ENOUGH_SPACE = 243
     SOCKET_TIMEOUT = 209
     INVALID_SESSION_TIMEOUT = 374
     SESSION_IS_LOCKED = 373
@@ -66,13 +67,18 @@ _ENGINE_TEXT = re.compile(
     re.DOTALL,
 )
 
+# How inserts reach the engine is our affair: clients sent data, not a file.
+_SPOOL_NOTES = re.compile(
+    r": \(in file/uri [^)]*\)|: While executing File: data for INSERT was parsed from file"
+)
+
 
 def from_engine(error: BaseException | str) -> ServerError:
     """Turns the engine's text into the error that it describes.
 
     The engine may wrap an error in itself; the innermost one is what a real server reports.
     """
-    text = str(error).strip()
+    text = _SPOOL_NOTES.sub("", str(error).strip())
     found = _ENGINE_TEXT.search(text)
     if found is None:
         return ServerError(Code.UNKNOWN_EXCEPTION, text)

@@ -22,8 +22,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from deploy.local.clickhouse import metrics, wire
 from deploy.local.clickhouse.blocks import split_blocks
 from deploy.local.clickhouse.encodings import Encoder, decoded, decoder, encoder
-from deploy.local.clickhouse.engine import Engine, Insertion, Session, Stream, quote_name
+from deploy.local.clickhouse.engine import Engine, Insertion, Session, Stream
 from deploy.local.clickhouse.errors import Code, ServerError, http_status
+from deploy.local.clickhouse.inserts import create_external_table, fill_external_table
 from deploy.local.clickhouse.output import Output
 from deploy.local.clickhouse.sessions import HttpSessions
 from deploy.local.clickhouse.statements import Statement, parse, refuse_data_after_values, tokens
@@ -37,8 +38,6 @@ HEAD_BYTES = 1 << 20
 
 HELD_BYTES = 1 << 18
 """A result up to this size is held back to its end, so that a late error has its own status."""
-
-APPEND_BYTES = 1 << 20
 
 _NOT_SETTINGS = frozenset(
     "query database default_format user password quota_key query_id session_id session_timeout "
@@ -100,16 +99,15 @@ class _Request:
     @property
     def settings(self) -> dict[str, str]:
         """All arguments that mean a setting; GET may not write."""
+        about_files = {
+            f"{file}_{what}" for file in self.files for what in ("structure", "format", "types")
+        }
         settings = {
             name: value
             for name, value in self.arguments.items()
-            if (
-                name not in _NOT_SETTINGS
-                and not name.startswith("param_")
-                and not name.endswith(("_structure", "_format", "_types"))
-            )
-            or name in ("output_format", "date_time_input_format")
-            or name.startswith(("input_format_", "output_format_"))
+            if name not in _NOT_SETTINGS
+            and name not in about_files
+            and not name.startswith("param_")
         }
         if self.http.method != hdrs.METH_POST:
             settings.setdefault("readonly", "2")
@@ -253,7 +251,7 @@ class HttpInterface:
                 statement = parse(text)
                 insert = statement.insert
                 if insert is not None and insert.takes_data:
-                    inline = text[insert.data_start :]
+                    inline = statement.inline_data
                     if insert.format == "Values":
                         refuse_data_after_values(inline)
                     raw = inline.encode("utf-8", "surrogateescape")
@@ -289,14 +287,9 @@ class HttpInterface:
                 raise ServerError(
                     Code.BAD_ARGUMENTS, f"The external table {name} needs {name}_structure."
                 )
-            table = f"CREATE TEMPORARY TABLE {quote_name(name)} ({structure}) ENGINE = Memory"
-            await session.step(partial(session.rows_now, table, "Null"))
+            await create_external_table(session, name, structure)
             form = request.arguments.get(f"{name}_format", "TabSeparated")
-            fill = Insertion(session)
-            insert = f"INSERT INTO {quote_name(name)}"
-            await session.step(partial(fill.start_now, insert, form))
-            await fill.append(content)
-            await fill.finish()
+            await fill_external_table(session, name, form, content)
 
     async def _insert(
         self,
@@ -308,37 +301,19 @@ class HttpInterface:
     ) -> web.StreamResponse:
         insert = statement.insert
         assert insert is not None
-        assert insert.format is not None
-        form = insert.format
         settings = {**request.settings, **{f"param_{n}": v for n, v in request.params.items()}}
         insertion = Insertion(session)
-
-        def begin() -> None:
-            session.apply_now(settings)
-            insertion.start_now(insert.head, form)
-
-        committed = False
         try:
-            await session.step(begin)
-            pending, size = [data], len(data)
-            async for piece in body:
-                pending.append(piece)
-                size += len(piece)
-                if size >= APPEND_BYTES:
-                    await self._append(insertion, b"".join(pending))
-                    pending, size = [], 0
-            await self._append(insertion, b"".join(pending))
-            progress = await insertion.finish()
-            committed = True
-        finally:
-            if not committed:
-                await insertion.close()
-        return web.Response(headers=self._headers(request, progress=progress))
-
-    async def _append(self, insertion: Insertion, data: bytes) -> None:
-        if data:
-            metrics.INSERTED_BYTES.labels("http").inc(len(data))
+            size = len(data)
             await insertion.append(data)
+            async for piece in body:
+                size += len(piece)
+                await insertion.append(piece)
+            metrics.INSERTED_BYTES.labels("http").inc(size)
+            progress = await insertion.insert(insert, insert.format or "Values", settings)
+        finally:
+            insertion.close()
+        return web.Response(headers=self._headers(request, progress=progress))
 
     async def _select(
         self, request: _Request, session: Session, statement: Statement

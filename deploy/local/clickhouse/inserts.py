@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
-from deploy.local.clickhouse.engine import Session, columns_of
+from deploy.local.clickhouse.engine import Insertion, Session, columns_of, quote_name
 from deploy.local.clickhouse.errors import Code, ServerError
 from deploy.local.clickhouse.statements import Insert
 from deploy.local.clickhouse.types import split_arguments
@@ -38,3 +39,21 @@ def sample_now(session: Session, insert: Insert) -> list[tuple[str, str]]:
             )
         sample.extend(nested)
     return sample
+
+
+async def create_external_table(session: Session, name: str, columns: str) -> None:
+    """A table that a client sent along with its query: temporary, in memory."""
+    create = f"CREATE TEMPORARY TABLE {quote_name(name)} ({columns}) ENGINE = Memory"
+    await session.step(partial(session.rows_now, create, "Null"))
+
+
+async def fill_external_table(session: Session, name: str, form: str, data: bytes) -> None:
+    """Puts the rows that were sent into it."""
+    target = quote_name(name)
+    insert = Insert(target, None, f"INSERT INTO {target}", "", form, 0)
+    insertion = Insertion(session)
+    try:
+        await insertion.append(data)
+        await insertion.insert(insert, form, {})
+    finally:
+        insertion.close()

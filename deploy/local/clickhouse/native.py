@@ -21,7 +21,8 @@ from deploy.local.clickhouse.engine import (
     quote_name,
 )
 from deploy.local.clickhouse.errors import Code, ProtocolError, ServerError
-from deploy.local.clickhouse.statements import Statement, parse, refuse_data_after_values
+from deploy.local.clickhouse.inserts import create_external_table, fill_external_table
+from deploy.local.clickhouse.statements import Insert, Statement, parse, refuse_data_after_values
 from deploy.local.clickhouse.users import User
 from deploy.local.clickhouse.wire import ClientPacket, Progress, ServerPacket, Wire
 
@@ -50,10 +51,6 @@ class _ClientLeft(Exception):
 
 class _Cancelled(Exception):
     """The client sent Cancel."""
-
-
-class _AlreadySent(Exception):
-    """The error of this query is with the client."""
 
 
 _DATA = bytes((ServerPacket.DATA,)) + wire.string("")
@@ -180,8 +177,6 @@ class NativeConnection:
         except ServerError as error:
             outcome = "error"
             await self._send_error(error)
-        except _AlreadySent:
-            outcome = "error"
         except _Cancelled:
             outcome = "cancelled"
             metrics.KILLED.labels("cancel").inc()
@@ -202,10 +197,10 @@ class NativeConnection:
     async def _run(self, statement: Statement, settings: dict[str, str]) -> None:
         insert = statement.insert
         if insert is not None and insert.takes_data:
-            if statement.text[insert.data_start :].strip(" \t\r\n;"):
-                await self._watched(self._insert_inline(statement, settings))
+            if data := statement.inline_data:
+                await self._watched(self._insert_inline(insert, data, settings))
             else:
-                await self._insert_blocks(statement, settings)
+                await self._insert_blocks(insert, settings)
         elif statement.streams:
             await self._watched(self._select(statement, settings))
         else:
@@ -268,107 +263,51 @@ class NativeConnection:
         head = self._session.rows_now(sql, _NAMES_AND_TYPES).data.decode().split("\n")
         return list(zip(head[0].split("\t"), head[1].split("\t"), strict=True))
 
-    async def _insert_inline(self, statement: Statement, settings: dict[str, str]) -> None:
-        insert = statement.insert
-        assert insert is not None
-        assert insert.format is not None
-        form = insert.format
-        data = statement.text[insert.data_start :]
+    async def _insert_inline(self, insert: Insert, data: str, settings: dict[str, str]) -> None:
+        form = insert.format or "Values"
         if form.upper() == "VALUES":
             refuse_data_after_values(data)
         raw = data.encode("utf-8", "surrogateescape")
-        insertion = await self._begin(insert.head, form, settings)
+        metrics.INSERTED_BYTES.labels("native").inc(len(raw))
+        insertion = Insertion(self._session)
         try:
             await insertion.append(raw)
-            progress = await insertion.finish()
+            progress = await insertion.insert(insert, form, settings)
         finally:
-            await insertion.close()
-        metrics.INSERTED_BYTES.labels("native").inc(len(raw))
+            insertion.close()
         await self._send_progress(progress)
 
-    async def _begin(self, head: str, form: str, settings: dict[str, str]) -> Insertion:
-        insertion = Insertion(self._session)
+    async def _insert_blocks(self, insert: Insert, settings: dict[str, str]) -> None:
+        """Answers with the columns, takes blocks until an empty one, then inserts all of them."""
 
-        def work() -> None:
+        def sample() -> list[tuple[str, str]]:
             self._session.apply_now(settings)
             try:
-                insertion.start_now(head, form)
-            except BaseException:
+                return inserts.sample_now(self._session, insert)
+            finally:
                 self._session.reset_now()
-                raise
 
-        try:
-            await self._session.step(work)
-        except asyncio.CancelledError:
-            await insertion.close()
-            raise
-        return insertion
-
-    async def _insert_blocks(self, statement: Statement, settings: dict[str, str]) -> None:
-        """Answers with the columns, takes blocks until an empty one, then commits all of them."""
-        insert = statement.insert
-        assert insert is not None
+        columns = await self._session.step(sample)
+        await self._send(self._pack(wire.header_block(columns)))
         insertion = Insertion(self._session)
-
-        def start() -> list[tuple[str, str]]:
-            self._session.apply_now(settings)
-            try:
-                try:
-                    sample = inserts.sample_now(self._session, insert)
-                except ServerError:
-                    # The engine words what is wrong with an INSERT better than with a DESCRIBE.
-                    insertion.start_now(insert.head, "Native")
-                    insertion.cancel_now()
-                    raise
-                insertion.start_now(insert.head, "Native")
-                return sample
-            except BaseException:
-                self._session.reset_now()
-                raise
-
-        sample = await self._session.step(start)
-        committed = False
         try:
-            await self._send(self._pack(wire.header_block(sample)))
-            await self._append_blocks(insertion)
-            progress = await self._watched(insertion.finish())
-            committed = True
+            await self._gather_blocks(insertion)
+            progress = await self._watched(insertion.insert(insert, "Native", settings))
         finally:
-            if not committed:
-                await insertion.close()
+            insertion.close()
         await self._send_progress(progress)
 
-    async def _append_blocks(self, insertion: Insertion) -> None:
-        """The engine parses one block while the next one comes."""
-        appending: asyncio.Task[None] | None = None
-        error: ServerError | None = None
+    async def _gather_blocks(self, insertion: Insertion) -> None:
+        rows = 0
         try:
             while (block := await self._read_data()).columns:
-                if appending is not None and (error := await _error_of(appending)) is not None:
-                    break
-                appending = None
                 if block.rows:
-                    metrics.INSERTED_ROWS.inc(block.rows)
+                    rows += block.rows
                     metrics.INSERTED_BYTES.labels("native").inc(len(block.body))
-                    appending = asyncio.create_task(insertion.append(block.body))
-            else:
-                if appending is not None:
-                    await appending
-                return
+                    await insertion.append(block.body)
         except (EOFError, ConnectionError):
             raise _ClientLeft from None
-        finally:
-            if appending is not None:
-                await _stop(appending)
-        # The client goes on sending: drop what comes, so that it gets to read the error.
-        await insertion.close()
-        await self._send_error(error)
-        try:
-            while (await self._read_data()).columns:
-                pass
-        except (EOFError, ConnectionError):
-            raise _ClientLeft from None
-        raise _AlreadySent
+        metrics.INSERTED_ROWS.inc(rows)
 
     async def _read_data(self) -> Block:
         """One Data packet; Cancel instead ends the query."""
@@ -409,23 +348,14 @@ class NativeConnection:
     async def _create_external_tables(self, tables: list[tuple[str, Block]]) -> None:
         created: set[str] = set()
         for name, block in tables:
-            columns = ", ".join(f"{quote_name(column)} {kind}" for column, kind in block.columns)
-            create = f"CREATE TEMPORARY TABLE {quote_name(name)} ({columns}) ENGINE = Memory"
-            fill = Insertion(self._session)
-
-            def work(
-                name: str = name, block: Block = block, create: str = create, fill: Insertion = fill
-            ) -> None:
-                if name not in created:
-                    self._session.rows_now(create, "Null")
-                    created.add(name)
-                if block.rows:
-                    fill.start_now(f"INSERT INTO {quote_name(name)}", "Native")
-
-            await self._session.step(work)
+            if name not in created:
+                columns = ", ".join(
+                    f"{quote_name(column)} {kind}" for column, kind in block.columns
+                )
+                await create_external_table(self._session, name, columns)
+                created.add(name)
             if block.rows:
-                await fill.append(block.body)
-                await fill.finish()
+                await fill_external_table(self._session, name, "Native", block.body)
 
     async def _drop_external_tables(self, tables: list[tuple[str, Block]]) -> None:
         for name in {name for name, _ in tables}:
@@ -507,11 +437,3 @@ async def _stop(task: asyncio.Task[Any]) -> None:
         await asyncio.shield(asyncio.wait((task,)))
     if not task.cancelled():
         task.exception()
-
-
-async def _error_of(task: asyncio.Task[None]) -> ServerError | None:
-    try:
-        await task
-    except ServerError as error:
-        return error
-    return None

@@ -90,13 +90,20 @@ class Insert:
     """What stands in the parentheses behind the target."""
 
     head: str
-    """The statement up to its data, without FORMAT or VALUES."""
+    """The statement up to its SETTINGS, FORMAT or VALUES."""
+
+    settings: str
+    """Its SETTINGS clause."""
 
     format: str | None
     """The format of the data; None when the rows come from a SELECT."""
 
     data_start: int
     """Where inline data begins in the text."""
+
+    def from_file(self, path: str, form: str) -> str:
+        """The statement which takes the same data from a file."""
+        return f"{self.head} FROM INFILE '{path}' COMPRESSION 'none' {self.settings} FORMAT {form}"
 
     @property
     def takes_data(self) -> bool:
@@ -120,6 +127,14 @@ class Statement:
     insert: Insert | None = None
 
     @property
+    def inline_data(self) -> str:
+        """The data of an INSERT that stands in its text; a comment is none."""
+        if self.insert is None:
+            return ""
+        data = self.text[self.insert.data_start :]
+        return data if any(token.kind != "end" for token in tokens(data)) else ""
+
+    @property
     def reads(self) -> bool:
         """Whether it answers with rows."""
         return self.kind in READS
@@ -138,7 +153,7 @@ class Statement:
 
     def without_format(self) -> str:
         """The statement without FORMAT: over the native protocol that is the client's."""
-        return f"{self.body} {self.after_format}" if self.format else self.text
+        return f"{self.body}\n{self.after_format}" if self.format else self.text
 
 
 def parse(text: str) -> Statement:
@@ -158,15 +173,16 @@ def parse(text: str) -> Statement:
         kind = first.text.upper() if first.kind == "word" else ""
     if kind == "INSERT":
         return _parse_insert(text, stream)
-    found = [first]
+    found, end = [first], len(text)
     for token in stream:
         if token.kind == "end":
             _refuse_more(text, token, stream)
+            end = token.start
             break
         found.append(token)
         if kind == "WITH" and token.is_word("INSERT"):
             kind = "INSERT"
-    return _with_clauses(text[: found[-1].end], kind, found)
+    return _with_clauses(text[:end], kind, found)
 
 
 def _refuse_more(text: str, end: Token, rest: Iterator[Token]) -> None:
@@ -203,111 +219,131 @@ def _with_clauses(text: str, kind: str, found: list[Token]) -> Statement:
     return Statement(text, kind, text)
 
 
+class _Tokens:
+    """Tokens with a look at the next one. Never reads further than that: data may follow."""
+
+    def __init__(self, stream: Iterator[Token]) -> None:
+        self.stream = stream
+        self.next: Token | None = next(stream, None)
+
+    def take(self) -> Token | None:
+        """The next token."""
+        token = self.next
+        self.next = next(self.stream, None) if token is not None else None
+        return token
+
+    def skip(self, word: str) -> bool:
+        """Passes a keyword if it comes next."""
+        found = self.next is not None and self.next.is_word(word)
+        if found:
+            self.take()
+        return found
+
+
+@dataclass
+class _Head:
+    """Where the parts of an INSERT's head are."""
+
+    target: int
+    target_end: int
+    columns: str | None = None
+    settings: int = -1
+    end: int = -1
+
+
 def _parse_insert(text: str, stream: Iterator[Token]) -> Statement:
     """INSERT INTO [TABLE] [FUNCTION] target [(columns)] [SETTINGS …] VALUES | FORMAT f | SELECT."""
-    found: list[Token] = []
-    target_start = target_end = -1
-    columns: str | None = None
-    function = False
-    in_settings = False
-    for token in stream:
+    found = _Tokens(stream)
+    found.skip("INTO")
+    found.skip("TABLE")
+    head = _insert_target(text, found, function=found.skip("FUNCTION"))
+    end = head.target_end
+    while (token := found.next) is not None and token.kind != "end":
         word = token.text.upper() if token.kind == "word" else ""
-        if token.kind == "end":
-            _refuse_more(text, token, stream)
-            break
-        if target_end < 0:
-            if word == "INTO" and target_start < 0 and not found:
-                found.append(token)
-                continue
-            if word == "TABLE" and target_start < 0 and not function:
-                continue
-            if word == "FUNCTION" and target_start < 0:
-                function = True
-                continue
-            if token.kind in ("word", "quoted") and (
-                target_start < 0 or text[found[-1].start : found[-1].end] == "."
-            ):
-                target_start = token.start if target_start < 0 else target_start
-                found.append(token)
-                continue
-            if token.text == "." and target_start >= 0:
-                found.append(token)
-                continue
-            if function and token.kind == "group":
-                target_end = token.end
-                found.append(token)
-                continue
-            if target_start < 0:
+        if word == "VALUES":
+            head.end = token.start
+            return _data_insert(text, head, "Values", token.end)
+        if word in ("SELECT", "WITH", "WATCH") or _is_subquery(token):
+            return _select_insert(text, found)
+        found.take()
+        end = token.end
+        following = found.next
+        if word == "FORMAT":
+            if following is None or following.kind != "word":
+                raise _expected("the name of a format", following, text)
+            head.end = token.start
+            return _data_insert(text, head, following.text, following.end)
+        if word == "FROM":
+            if following is not None and following.is_word("INFILE"):
                 raise ServerError(
-                    Code.SYNTAX_ERROR,
-                    f"Syntax error: failed at position {token.start + 1} ({token.text[:40]}): "
-                    "Expected a table name behind INSERT INTO.",
+                    Code.NOT_IMPLEMENTED, "FROM INFILE is not allowed: the client reads files."
                 )
-            target_end = found[-1].end
-        found.append(token)
+            return _select_insert(text, found)
         if word == "SETTINGS":
-            in_settings = True
-        elif word == "VALUES":
-            return _data_insert(
-                text, target_start, target_end, columns, token.start, "Values", token.end
-            )
-        elif word == "FORMAT":
-            name = next(stream, None)
-            if name is None or name.kind != "word":
-                raise ServerError(
-                    Code.SYNTAX_ERROR, "Syntax error: Expected the name of a format behind FORMAT."
-                )
-            return _data_insert(
-                text, target_start, target_end, columns, token.start, name.text, name.end
-            )
-        elif word in ("SELECT", "WITH", "FROM", "WATCH"):
-            if word == "FROM" and (after := next(stream, None)) is not None:
-                if after.is_word("INFILE"):
-                    raise ServerError(
-                        Code.NOT_IMPLEMENTED, "FROM INFILE is not allowed: the client reads files."
-                    )
-                found.append(after)
-            return _select_insert(text, stream, found)
-        elif token.kind == "group" and not in_settings:
-            inner = next(tokens(token.text, 1), None)
-            if (
-                inner is not None
-                and inner.kind == "word"
-                and inner.text.upper() in ("SELECT", "WITH")
-            ):
-                return _select_insert(text, stream, found)
-            columns = token.text[1:-1]
-    if target_start < 0:
-        raise ServerError(
-            Code.SYNTAX_ERROR,
-            f"Syntax error: failed at position {len(text)} (end of query): Expected a table name.",
-        )
-    end = found[-1].end
-    if target_end < 0:
-        target_end = end
-    return _data_insert(text[:end], target_start, target_end, columns, end, "Values", end)
+            head.settings = token.start
+        elif token.kind == "group" and head.settings < 0:
+            head.columns = token.text[1:-1]
+    if found.next is not None:
+        _refuse_more(text, found.next, found.stream)
+    head.end = end
+    return _data_insert(text[:end], head, "Values", end)
 
 
-def _data_insert(
-    text: str, start: int, end: int, columns: str | None, head_end: int, kind: str, data_start: int
-) -> Statement:
+def _insert_target(text: str, found: _Tokens, *, function: bool) -> _Head:
+    name = found.take()
+    if name is None or name.kind not in ("word", "quoted"):
+        raise _expected("a table name behind INSERT INTO", name, text)
+    start, end = name.start, name.end
+    while found.next is not None and found.next.text == ".":
+        found.take()
+        name = found.take()
+        if name is None or name.kind not in ("word", "quoted"):
+            raise _expected("a table name behind the dot", name, text)
+        end = name.end
+    if function and found.next is not None and found.next.kind == "group":
+        end = found.next.end
+        found.take()
+    return _Head(start, end)
+
+
+def _is_subquery(token: Token) -> bool:
+    inner = next(tokens(token.text, 1), None) if token.kind == "group" else None
+    return inner is not None and inner.kind == "word" and inner.text.upper() in ("SELECT", "WITH")
+
+
+def _expected(what: str, found: Token | None, text: str) -> ServerError:
+    position, near = (found.start + 1, found.text[:40]) if found else (len(text), "end of query")
+    return ServerError(
+        Code.SYNTAX_ERROR, f"Syntax error: failed at position {position} ({near}): Expected {what}."
+    )
+
+
+def _data_insert(text: str, head: _Head, kind: str, data_start: int) -> Statement:
     # As a server does: blanks up to one line end separate the format from the data.
     while data_start < len(text) and text[data_start] in " \t\r":
         data_start += 1
     if data_start < len(text) and text[data_start] in "\n;":
         data_start += 1
-    insert = Insert(text[start:end], columns, text[:head_end].rstrip(), kind, data_start)
+    settings_start = head.end if head.settings < 0 else head.settings
+    insert = Insert(
+        target=text[head.target : head.target_end],
+        columns=head.columns,
+        head=text[:settings_start].rstrip(),
+        settings=text[settings_start : head.end].rstrip(),
+        format=kind,
+        data_start=data_start,
+    )
     return Statement(text, "INSERT", text, kind, insert=insert)
 
 
-def _select_insert(text: str, stream: Iterator[Token], found: list[Token]) -> Statement:
-    for token in stream:
+def _select_insert(text: str, found: _Tokens) -> Statement:
+    while (token := found.take()) is not None:
         if token.kind == "end":
-            _refuse_more(text, token, stream)
+            if found.next is not None and found.next.kind != "end":
+                _refuse_more(text, token, iter((found.next,)))
+            text = text[: token.start]
             break
-        found.append(token)
-    text = text[: found[-1].end]
-    return Statement(text, "INSERT", text, insert=Insert("", None, text, None, len(text)))
+    return Statement(text, "INSERT", text, insert=Insert("", None, text, "", None, len(text)))
 
 
 def refuse_data_after_values(data: str) -> None:

@@ -94,7 +94,9 @@ class ServerProcess:
         """A query by GET."""
         return self.send("GET", None, {}, query=query, **arguments)
 
-    def post(self, body: bytes | str, headers: Mapping[str, str] | None = None, **arguments: str) -> Answer:
+    def post(
+        self, body: bytes | str, headers: Mapping[str, str] | None = None, **arguments: str
+    ) -> Answer:
         """A query by POST."""
         return self.send(
             "POST", body.encode() if isinstance(body, str) else body, headers or {}, **arguments
@@ -104,9 +106,7 @@ class ServerProcess:
         self, method: str, body: bytes | None, headers: Mapping[str, str], **arguments: str
     ) -> Answer:
         """Any request to `/`."""
-        request = urllib.request.Request(
-            self.url(**arguments), body, dict(headers), method=method
-        )
+        request = urllib.request.Request(self.url(**arguments), body, dict(headers), method=method)
         try:
             with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
                 return Answer(answer.status, answer.read(), dict(answer.headers))
