@@ -141,7 +141,7 @@ class HttpInterface:
 
     def application(self) -> web.Application:
         """The routes."""
-        app = web.Application(client_max_size=0)
+        app = web.Application(client_max_size=wire.MAX_QUERY)
         app.router.add_get("/ping", self._ok)
         app.router.add_get("/replicas_status", self._ok)
         app.router.add_get("/healthz", self._ok)

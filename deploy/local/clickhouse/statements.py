@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 from deploy.local.clickhouse.errors import Code, ServerError
 
@@ -291,19 +291,24 @@ def _parse_insert(text: str, stream: Iterator[Token]) -> Statement:
 
 def _insert_target(text: str, found: _Tokens, *, function: bool) -> _Head:
     name = found.take()
-    if name is None or name.kind not in ("word", "quoted"):
+    if not _is_name(name):
         raise _expected("a table name behind INSERT INTO", name, text)
     start, end = name.start, name.end
     while found.next is not None and found.next.text == ".":
         found.take()
         name = found.take()
-        if name is None or name.kind not in ("word", "quoted"):
+        if not _is_name(name):
             raise _expected("a table name behind the dot", name, text)
         end = name.end
     if function and found.next is not None and found.next.kind == "group":
         end = found.next.end
         found.take()
     return _Head(start, end)
+
+
+def _is_name(token: Token | None) -> TypeGuard[Token]:
+    """A name, or a parameter that stands for one: `{table:Identifier}`."""
+    return token is not None and (token.kind in ("word", "quoted") or token.text[:1] == "{")
 
 
 def _is_subquery(token: Token) -> bool:

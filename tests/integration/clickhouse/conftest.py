@@ -113,6 +113,14 @@ class ServerProcess:
         except urllib.error.HTTPError as error:
             return Answer(error.code, error.read(), dict(error.headers))
 
+    def running(self, marker: str) -> int:
+        """How many queries with this text the engine runs now."""
+        query = (
+            f"SELECT count() FROM system.processes WHERE query LIKE '%{marker}%' "
+            "AND query NOT LIKE '%system.processes%'"
+        )
+        return int(self.get(query).body)
+
     def memory(self) -> int:
         """Resident bytes now."""
         return int(psutil.Process(self.process.pid).memory_info().rss)

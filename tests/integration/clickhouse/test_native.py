@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from clickhouse_driver import Client, errors
+from clickhouse_driver.block import ColumnOrientedBlock
 
 from tests.integration.clickhouse.conftest import ServerProcess, wait_for
 
@@ -238,9 +239,7 @@ def test_one_block_becomes_one_part(client: Client) -> None:
     client.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
     client.execute("SYSTEM STOP MERGES t")
     client.execute("INSERT INTO t VALUES", [list(range(300_000))], columnar=True)
-    parts = client.execute(
-        "SELECT rows FROM system.parts WHERE database = currentDatabase() AND table = 't' AND active"
-    )
+    parts = client.execute("SELECT rows FROM system.parts WHERE database = currentDatabase()")
     assert parts == [(300_000,)]
 
 
@@ -312,28 +311,20 @@ def test_max_execution_time_ends_a_query_with_159(client: Client) -> None:
     assert time.monotonic() - started < 20
 
 
-def running(server: ServerProcess, marker: str) -> int:
-    admin = server.client()
-    query = f"SELECT count() FROM system.processes WHERE query LIKE '%{marker}%' AND query NOT LIKE '%processes%'"
-    (row,) = admin.execute(query)
-    admin.disconnect()
-    return int(row[0])
-
-
 def test_cancel_ends_the_engines_query(server: ServerProcess, client: Client) -> None:
     progress = client.execute_with_progress(sleepy("cancel_me"))
     assert progress is not None
-    wait_for(lambda: running(server, "cancel_me") == 1, "the query to run")
+    wait_for(lambda: server.running("cancel_me") == 1, "the query to run")
     client.cancel()
-    wait_for(lambda: running(server, "cancel_me") == 0, "the query to end")
+    wait_for(lambda: server.running("cancel_me") == 0, "the query to end")
 
 
 def test_a_client_that_leaves_takes_its_query_along(server: ServerProcess, database: str) -> None:
     client = server.client(database=database)
     client.execute_with_progress(sleepy("leave_me"))
-    wait_for(lambda: running(server, "leave_me") == 1, "the query to run")
+    wait_for(lambda: server.running("leave_me") == 1, "the query to run")
     client.disconnect()
-    wait_for(lambda: running(server, "leave_me") == 0, "the query to end")
+    wait_for(lambda: server.running("leave_me") == 0, "the query to end")
 
 
 def test_a_disconnect_in_the_middle_of_an_insert_leaves_nothing(
@@ -346,13 +337,11 @@ def test_a_disconnect_in_the_middle_of_an_insert_leaves_nothing(
     connection.send_query("INSERT INTO t VALUES -- half_insert")
     connection.send_external_tables(None)
     leaving.receive_sample_block()
-    from clickhouse_driver.block import ColumnOrientedBlock
-
     whole = ColumnOrientedBlock([("a", "UInt64")], [list(range(100_000))])
     connection.send_data(whole)  # a whole block, but the insert is not ended
     connection.socket.sendall(b"\x02\x00\x01\x00\x02\xff\xff\xff\xff\x00\x01\xa0\x8d\x06\x01a")
     connection.disconnect()
-    wait_for(lambda: running(server, "half_insert") == 0, "the insert to end")
+    wait_for(lambda: server.running("half_insert") == 0, "the insert to end")
     assert client.execute("SELECT count() FROM t") == [(0,)]
 
 
@@ -386,13 +375,13 @@ def test_sleeping_queries_do_not_hold_up_a_short_one(server: ServerProcess, clie
     sleepers = [server.client() for _ in range(3)]
     for sleeper in sleepers:
         sleeper.execute_with_progress(sleepy("sleeper"))
-    wait_for(lambda: running(server, "sleeper") == 3, "the queries to run")
+    wait_for(lambda: server.running("sleeper") == 3, "the queries to run")
     started = time.monotonic()
     client.execute("SELECT 1")
     taken = time.monotonic() - started
     for sleeper in sleepers:
         sleeper.disconnect()
-    wait_for(lambda: running(server, "sleeper") == 0, "the queries to end")
+    wait_for(lambda: server.running("sleeper") == 0, "the queries to end")
     assert taken < 5
 
 
