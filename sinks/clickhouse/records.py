@@ -9,7 +9,7 @@ The two libraries are pinned, and `tests/unit/sinks/test_records.py` compares th
 from collections.abc import Iterator
 from typing import Any
 
-from aiokafka.record._crecords import DefaultRecordBatch
+from aiokafka.record.default_records import DefaultRecordBatch
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
