@@ -1,5 +1,7 @@
 """`corridor schema`: the ClickHouse database and what the code declares."""
 
+import logging
+
 import typer
 from clickhouse_driver.errors import Error
 from rich.console import Console
@@ -35,12 +37,14 @@ def diff() -> None:
 
 def _asked(question: schema.Question) -> list[str]:
     known = settings.load()
+    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)  # what it raises says it too
     try:
         return question(known)
     except (Error, OSError, EOFError) as error:
         _err.print(
             f"ClickHouse at {known.clickhouse_host}:{known.clickhouse_port} does not answer "
-            f"as it should (CORRIDOR_CLICKHOUSE_HOST, CORRIDOR_CLICKHOUSE_PORT): {error}",
+            f"as it should (CORRIDOR_CLICKHOUSE_HOST, CORRIDOR_CLICKHOUSE_PORT): "
+            f"{str(error).partition(chr(10))[0]}",
             markup=False,
         )
         raise typer.Exit(2) from None

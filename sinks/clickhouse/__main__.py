@@ -2,6 +2,7 @@
 
 import argparse
 import gc
+import logging
 import signal
 from types import FrameType
 
@@ -24,6 +25,8 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     configure_logging(known.log_level)
+    logging.getLogger("kafka").setLevel(logging.WARNING)
+    logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)  # what it raises is logged
     # tens of thousands of short-lived records a second: the usual thresholds cost half the time
     gc.freeze()
     gc.set_threshold(200_000, 20, 100)
