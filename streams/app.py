@@ -32,9 +32,13 @@ from streams.transport import BatchDelivery, BatchMessage, BatchSchema, BatchTra
 log = structlog.get_logger(__name__)
 
 CHECKPOINT_RECORDS = 20_000
-"""A checkpoint is made when nothing waits to be read, or after this many records."""
+"""A checkpoint is made when nothing waits to be read, or after this many records,"""
 
-SESSION_SECONDS = 45.0
+CHECKPOINT_AGE = 1.0
+"""or when the first batch since the last one is this many seconds old."""
+
+SESSION_SECONDS = 10.0
+"""A worker that is silent for so long loses its partitions to the others."""
 
 
 class StaleWorker(Exception):
@@ -140,7 +144,11 @@ class Worker:
             self.tracker.apply(
                 batch.topic, batch.partition, batch.records, self.consumer.highwater(batch.tp) or 0
             )
-            if waiting.empty() or self._records >= CHECKPOINT_RECORDS:
+            if (
+                waiting.empty()
+                or self._records >= CHECKPOINT_RECORDS
+                or time.monotonic() - self._since > CHECKPOINT_AGE
+            ):
                 await self._checkpoint()
 
     async def _checkpoint(self) -> None:
@@ -198,6 +206,7 @@ def create_app(settings: Settings, transport: type[Transport]) -> faust.App:
         broker_max_poll_records=4_000,
         broker_commit_interval=0.5,
         broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=3.0,
         broker_request_timeout=60.0,
         broker_rebalance_timeout=60.0,
         broker_max_poll_interval=300.0,

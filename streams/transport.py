@@ -18,13 +18,14 @@ Faust's internals that this rests on are `_wait_next_records`, `_new_offset`, `_
 `_filter_tps_with_pending_acks`; hence the exact pin of faust-streaming.
 """
 
+from abc import abstractmethod
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from aiokafka.structs import ConsumerRecord
 from faust import Schema
-from faust.transport.consumer import Consumer
+from faust.transport.consumer import Consumer, RecordMap
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP, AppT
 from faust.types.transports import TPorTopicSet
@@ -93,6 +94,7 @@ class BatchDelivery(Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._deliveries = defaultdict(deque)
         self._watermarks = {}
+        self._fetch_generation = 0
         self.settle = _nothing_held
         super().__init__(*args, **kwargs)
 
@@ -101,12 +103,12 @@ class BatchDelivery(Consumer):
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Message]]:  # noqa: ASYNC109
         """Yields one message per partition that the next fetch has records of."""
         app = self.app
-        generation_id = app.consumer_generation_id
         records_by_tp, active = await self._wait_next_records(timeout)
         if records_by_tp is None or self.should_stop or not self.flow_active:
             return  # a rebalance is under way, and ends with a seek
+        generation_id = self._fetch_generation
         if app.consumer_generation_id != generation_id:
-            # It has ended while we waited: whether these records were fetched before its seek
+            # It has ended during the fetch: whether these records were fetched before its seek
             # or after it cannot be told, and the committed offsets are right in either case.
             if any(records_by_tp.values()):
                 await self.perform_seek()
@@ -122,6 +124,10 @@ class BatchDelivery(Consumer):
             batch = BatchMessage(tp, records, generation_id)
             self._deliveries[tp].append(batch)
             yield tp, batch
+
+    async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> RecordMap:  # noqa: ASYNC109
+        self._fetch_generation = self.app.consumer_generation_id
+        return await super()._getmany(active_partitions, timeout)  # type: ignore[safe-super]
 
     # completion ----------------------------------------------------------------------------------
 
@@ -176,6 +182,14 @@ class BatchDelivery(Consumer):
         """Goes back to the committed offsets; whatever was delivered since comes again."""
         self._forget([*self._deliveries, *self._watermarks])
         await super().perform_seek()
+        # aiokafka leaves a partition where it is as long as nothing of it was ever committed
+        fresh = {tp for tp in self.assignment() if not self._committed_offset[tp]}
+        if fresh:
+            await self._rewind(fresh)
+
+    @abstractmethod
+    async def _rewind(self, tps: set[TP]) -> None:
+        """Goes back to the beginning of partitions of which nothing is committed yet."""
 
     def watermarks(self) -> Mapping[TP, int]:
         """Next offset of each partition after all that is complete."""
@@ -188,6 +202,9 @@ async def _nothing_held() -> None:
 
 class BatchConsumer(BatchDelivery, driver.Consumer):
     """aiokafka's consumer with record-batch delivery."""
+
+    async def _rewind(self, tps: set[TP]) -> None:
+        await self._thread.seek_to_beginning(*tps)
 
 
 class BatchTransport(driver.Transport):

@@ -68,8 +68,8 @@ class MemoryBroker:
         return Bound
 
 
-class MemoryConsumer(BatchDelivery):
-    """Record-batch delivery over a `MemoryBroker`."""
+class MemoryFetcher(Consumer):
+    """Fetches from a `MemoryBroker` as aiokafka does from Kafka."""
 
     transport: "MemoryTransport"
 
@@ -90,6 +90,7 @@ class MemoryConsumer(BatchDelivery):
         await self.on_partitions_revoked(set(broker.assignment))
         broker.generation += 1
         broker.assignment = set(assigned)
+        self.positions = {tp: broker.committed.get(tp, 0) for tp in broker.assignment}
         self.app.consumer_generation_id = broker.generation
         await self.on_partitions_assigned(set(broker.assignment), broker.generation)
 
@@ -113,9 +114,10 @@ class MemoryConsumer(BatchDelivery):
         return fetched
 
     async def seek_to_committed(self) -> Mapping[TP, int]:
-        offsets = {tp: self.broker.committed.get(tp, 0) for tp in self.broker.assignment}
-        self.positions = dict(offsets)
-        return offsets
+        committed = self.broker.committed
+        offsets = {tp: committed[tp] for tp in self.broker.assignment if tp in committed}
+        self.positions.update(offsets)
+        return offsets  # and nothing moves where nothing was committed: so does aiokafka
 
     async def _seek(self, partition: TP, offset: int) -> None:
         self.positions[partition] = offset
@@ -156,6 +158,13 @@ class MemoryConsumer(BatchDelivery):
 
     def key_partition(self, topic: str, key: bytes | None, partition: int | None = None) -> int:
         return 0
+
+
+class MemoryConsumer(BatchDelivery, MemoryFetcher):
+    """Record-batch delivery over a `MemoryBroker`."""
+
+    async def _rewind(self, tps: set[TP]) -> None:
+        self.positions.update(dict.fromkeys(tps, 0))
 
 
 class MemoryProducer(Producer):
