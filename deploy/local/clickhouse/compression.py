@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +19,9 @@ HEADER = 9
 CHECKSUM = 16
 MAX_FRAME = 1 << 30
 """ClickHouse's own limit on both sizes of a frame."""
+
+MAX_LZ4_RATIO = 256
+"""LZ4 cannot do better: whatever claims more is not worth its memory."""
 
 FRAME = 1 << 20
 """How much a frame holds at most when we write: as much as a real server puts in."""
@@ -66,6 +70,8 @@ def frame_size(head: bytes) -> int:
             Code.TOO_LARGE_STRING_SIZE,
             f"Too large compressed block: {compressed} bytes, {size} uncompressed.",
         )
+    if method == LZ4 and size > MAX_LZ4_RATIO * compressed:
+        raise ServerError(Code.CANNOT_DECOMPRESS, "Cannot decompress: a frame claims too much.")
     return CHECKSUM + int(compressed)
 
 
@@ -104,7 +110,11 @@ class FrameWindow:
     async def need(self, count: int) -> None:
         """Opens frames until enough is there."""
         while len(self.data) - self.position < count:
-            self.data += open_frame(await read_frame(self._source))
+            frame = await read_frame(self._source)
+            if len(frame) > FRAME:
+                self.data += await asyncio.to_thread(open_frame, frame)
+            else:
+                self.data += open_frame(frame)
 
 
 async def read_frame(source: Window) -> bytes:

@@ -114,8 +114,8 @@ class Engine:
 
     def close(self) -> None:
         """Waits for the steps that run, then shuts the engine down; no session may be open."""
-        self._workers.shutdown(wait=True, cancel_futures=True)
-        self._outputs.shutdown(wait=True, cancel_futures=True)
+        self._workers.shutdown(wait=True)  # with the closing of sessions that is still queued
+        self._outputs.shutdown(wait=True)
         self._killers.shutdown(wait=True)
         if self._admin is not None:
             self._admin.close()

@@ -31,6 +31,7 @@ log = structlog.get_logger("corridor.clickhouse.native")
 T = TypeVar("T")
 
 PROGRESS_INTERVAL = 0.2
+_HANG_UP_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,14 @@ class _ClientLeft(Exception):
 
 class _Cancelled(Exception):
     """The client sent Cancel."""
+
+
+class _Unreadable(Exception):
+    """A block could not be read: where the next packet begins is unknown."""
+
+    def __init__(self, error: ServerError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 _DATA = bytes((ServerPacket.DATA,)) + wire.string("")
@@ -96,16 +105,17 @@ class NativeConnection:
             log.warning("connection ended", reason=error.message, code=error.code)
             with suppress(EOFError, ConnectionError, TimeoutError):
                 await self._send_error(error)
+        except Exception:
+            log.exception("a fault of the server, connection ended")
         finally:
             metrics.CONNECTIONS.labels("native").dec()
             self._engine.submit(self._session.close_now)
-            if self._wire.transport is not None:
-                self._wire.transport.close()
+            await self._wire.hang_up(_HANG_UP_SECONDS)
 
     async def _shake_hands(self) -> bool:
         async with asyncio.timeout(self._timeouts.handshake):
             packet = await wire.read_varint(self._wire)
-            if packet in b"GP":  # GET or POST
+            if packet in (0x47, 0x50):  # the G of GET, the P of POST
                 await self._send(_HTTP_ON_NATIVE_PORT)
                 return False
             if packet != ClientPacket.HELLO:
@@ -177,6 +187,10 @@ class NativeConnection:
         except ServerError as error:
             outcome = "error"
             await self._send_error(error)
+        except _Unreadable as unreadable:
+            outcome = "error"
+            await self._send_error(unreadable.error)
+            raise ProtocolError(unreadable.error.message) from None
         except _Cancelled:
             outcome = "cancelled"
             metrics.KILLED.labels("cancel").inc()
@@ -322,14 +336,17 @@ class NativeConnection:
 
     async def _read_named_block(self) -> tuple[str, Block]:
         name = await wire.read_string(self._wire)
-        if self._compressed:
-            inner = compression.FrameWindow(self._wire)
-            block = await read_block(inner)
-            if inner.position != len(inner.data):
-                raise ProtocolError("bytes are left behind a block in its last frame")
-        else:
-            self._wire.forget()
-            block = await read_block(self._wire)
+        self._wire.forget()
+        try:
+            if self._compressed:
+                inner = compression.FrameWindow(self._wire)
+                block = await read_block(inner)
+                if inner.position != len(inner.data):
+                    raise ProtocolError("bytes are left behind a block in its last frame")
+            else:
+                block = await read_block(self._wire)
+        except ServerError as error:
+            raise _Unreadable(error) from None
         self._wire.forget()
         return name, block
 

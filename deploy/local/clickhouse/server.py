@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
@@ -79,8 +80,17 @@ class Server:
                     await runner.cleanup()
                 await self._http.close()
         finally:
-            await asyncio.to_thread(self._engine.close)
-            log.info("stopped")
+            await self._close_engine()
+
+    async def _close_engine(self) -> None:
+        closing = asyncio.create_task(asyncio.to_thread(self._engine.close))
+        await asyncio.wait((closing,), timeout=self._options.stop_seconds)
+        if not closing.done():
+            # A query that cannot be killed holds a thread. What was acknowledged is on disk.
+            log.error("the engine did not close in time")
+            os._exit(1)
+        closing.result()
+        log.info("stopped")
 
     async def _listen_native(self) -> asyncio.Server:
         options = self._options

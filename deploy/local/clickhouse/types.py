@@ -15,7 +15,7 @@ class TypeName(NamedTuple):
     arguments: tuple[str, ...]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def parse_type(text: str) -> TypeName:
     """Splits a type into its family and its arguments, which stay text."""
     text = text.strip()

@@ -300,6 +300,7 @@ class Wire(asyncio.Protocol):
         self._writable = asyncio.Event()
         self._writable.set()
         self._ended = False
+        self._discarding = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keeps the transport."""
@@ -309,6 +310,8 @@ class Wire(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Appends what came, and stops reading when nobody waits for so much."""
+        if self._discarding:
+            return
         self.data += data
         have = len(self.data) - self.position
         if have >= self._wanted:
@@ -318,10 +321,10 @@ class Wire(asyncio.Protocol):
                 self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """The client sends no more: what it asked for is no longer wanted."""
+        """The client sends no more; what it sent before is still served and answered."""
         self._ended = True
         self._wake()
-        return False
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wakes every waiter for the last time."""
@@ -365,9 +368,24 @@ class Wire(asyncio.Protocol):
             del self.data[: self.position]
             self.position = 0
 
+    async def hang_up(self, seconds: float) -> None:
+        """Ends the connection so that the client can still read what it was sent last.
+
+        A socket that is closed with bytes unread resets the connection, and the client loses all
+        that it has not read: so what still comes is taken and dropped for a moment.
+        """
+        if self.transport is None or self.closed.done():
+            return
+        self._discarding = True
+        if not self._ended:
+            self.transport.resume_reading()
+            self.transport.write_eof()
+            await asyncio.wait((self.closed,), timeout=seconds)
+        self.transport.close()
+
     async def send(self, data: bytes, limit: float) -> None:
         """Writes, and waits at most `limit` seconds for a client that does not read."""
-        if self.transport is None or self._ended:
+        if self.transport is None or self.transport.is_closing():
             raise EOFError("the client closed the connection")
         self.transport.write(data)
         if not self._writable.is_set():
