@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +29,7 @@ from deploy.local.clickhouse.wire import (
 MAX_BLOCK = 1 << 30
 MAX_COLUMNS = 100_000
 MAX_ROWS = 1 << 32
+MAX_PARENTHESES = 1000
 STRINGS_A_TURN = 1 << 15
 """Strings walked before other clients get the event loop."""
 
@@ -394,6 +395,8 @@ _ALIASES: dict[str, str] = {
 
 def column_of(text: str) -> Column:
     """The skipper for a type by its name."""
+    if text.count("(") > MAX_PARENTHESES:
+        raise ServerError(Code.UNKNOWN_TYPE, f"The data type {text[:60]!r}… is nested too deep.")
     name, arguments = parse_type(text)
     if name in _WIDTHS:
         return Fixed(_WIDTHS[name])
@@ -519,22 +522,40 @@ def with_zones(body: bytes, zoned: dict[int, str]) -> bytes:
 
     It writes for the oldest of clients, which knew no time zones of columns.
     """
+    last = max(zoned)
+
+    def replace(number: int, kind: str) -> bytes | None:
+        return string(zoned[number]) if number in zoned and kind == "DateTime" else None
+
+    return _rewrite_types(body, replace, last)
+
+
+def with_flags(body: bytes) -> bytes:
+    """Adds to each column the flag that newer revisions have: 0, no special serialization."""
+    return _rewrite_types(body, lambda _, kind: string(kind) + b"\x00", None)
+
+
+def _rewrite_types(
+    body: bytes, replace: Callable[[int, str], bytes | None], last: int | None
+) -> bytes:
+    """Replaces what stands for a column's type, up to the last column of interest."""
     window = _Memory(body)
     pieces: list[bytes] = []
     written = 0
 
     async def walk() -> None:
         nonlocal written
-        await read_varint(window)
+        count = await read_varint(window)
         rows = await read_varint(window)
-        for number in range(max(zoned) + 1):
+        end = count - 1 if last is None else last
+        for number in range(end + 1):
             await read_string(window)
             start = window.position
             kind = await read_string(window)
-            if number in zoned and kind == "DateTime":
-                pieces.extend((body[written:start], string(zoned[number])))
+            if (replacement := replace(number, kind)) is not None:
+                pieces.extend((body[written:start], replacement))
                 written = window.position
-            if rows and number < max(zoned):
+            if rows and number < end:
                 column = column_of(kind)
                 await column.prefix(window)
                 await column.data(window, rows)

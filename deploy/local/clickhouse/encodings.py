@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from importlib import import_module
 from typing import Any
 
@@ -14,14 +15,22 @@ from deploy.local.clickhouse.errors import Code, ServerError
 PIECE = 1 << 20
 """No decoder returns more at once, whatever a small input claims to hold."""
 
-_PREFERRED = ("zstd", "lz4", "gzip", "deflate")
 
-# No types come with these; both are there because clickhouse-connect needs them.
+def _zstd_module() -> Any:
+    """The standard library's zstd, or its twin for older Pythons; None where neither is."""
+    for name in ("compression.zstd", "backports.zstd"):
+        with suppress(ImportError):
+            return import_module(name)
+    return None
+
+
+# No types come with these.
 _lz4_frame: Any = import_module("lz4.frame")
-try:
-    _zstd: Any = import_module("compression.zstd")  # Python 3.14
-except ImportError:
-    _zstd = import_module("backports.zstd")
+_zstd: Any = _zstd_module()
+_DAMAGE: tuple[type[Exception], ...] = (zlib.error, RuntimeError, EOFError)
+if _zstd is not None:
+    _DAMAGE = (*_DAMAGE, _zstd.ZstdError)
+_OFFERED = ("zstd", "lz4", "gzip", "deflate") if _zstd else ("lz4", "gzip", "deflate")
 
 
 class Decoder(ABC):
@@ -124,7 +133,7 @@ def decoder(encoding: str, frames: bool) -> Decoder:
             return _Zlib()
         case "lz4":
             return _Framed(_lz4_frame.LZ4FrameDecompressor)
-        case "zstd":
+        case "zstd" if _zstd is not None:
             return _Framed(_zstd.ZstdDecompressor)
     raise ServerError(Code.UNKNOWN_COMPRESSION_METHOD, f"Unknown content encoding {encoding!r}.")
 
@@ -135,7 +144,7 @@ async def decoded(source: AsyncIterator[bytes], using: Decoder) -> AsyncIterator
         async for data in source:
             for piece in using.feed(data):
                 yield piece
-    except (zlib.error, RuntimeError, EOFError, _zstd.ZstdError) as error:
+    except _DAMAGE as error:
         raise ServerError(Code.CANNOT_DECOMPRESS, f"Cannot decompress: {error}.") from error
     using.end()
 
@@ -209,7 +218,7 @@ def encoder(accepted: str, enabled: bool, frames: bool) -> Encoder:
         return _FramesEncoder()
     if enabled:
         names = {part.split(";")[0].strip().lower() for part in accepted.split(",")}
-        for name in _PREFERRED:
+        for name in _OFFERED:
             if name in names:
                 return _encoder_named(name)
     return Encoder()

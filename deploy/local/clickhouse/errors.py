@@ -63,7 +63,7 @@ class ProtocolError(Exception):
 
 _ENGINE_TEXT = re.compile(
     r"Code: (?P<code>\d+)\. DB::Exception: (?P<message>.*?)"
-    r"\s*(?:\((?P<name>[A-Z0-9_]+)\))?(?: \(version [^)]*\))?\s*\Z",
+    r"\s*(?:\((?P<name>[A-Z0-9_]+)\))?(?: \(version [^)]*\)\.?)?\s*\Z",
     re.DOTALL,
 )
 

@@ -9,7 +9,7 @@ import json
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from secrets import token_hex
@@ -20,7 +20,7 @@ from aiohttp import BodyPartReader, hdrs, web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from deploy.local.clickhouse import metrics, wire
-from deploy.local.clickhouse.blocks import split_blocks
+from deploy.local.clickhouse.blocks import split_blocks, with_flags
 from deploy.local.clickhouse.encodings import Encoder, decoded, decoder, encoder
 from deploy.local.clickhouse.engine import Engine, Insertion, Session, Stream
 from deploy.local.clickhouse.errors import Code, ServerError, http_status
@@ -326,15 +326,15 @@ class HttpInterface:
         )
         revision = _revision(request.arguments.get("client_protocol_version", "0"))
         source: _Source
-        with_info = form == "Native" and revision >= wire.REVISION_BLOCK_INFO
-        if with_info and statement.streams:
-            source = _NativeSource(Stream(session), statement, request)
-        elif statement.reads and not with_info:
+        pack = _packer(revision) if form == "Native" else None
+        if pack is not None and statement.streams:
+            source = _NativeSource(Stream(session), statement, request, pack)
+        elif statement.reads and pack is None:
             output = Output(session)
             await output.start(statement, form, request.settings, request.params)
             source = output
         else:
-            source = _WholeSource(session, statement, form, request, with_info)
+            source = _WholeSource(session, statement, form, request, pack)
         try:
             return await self._send_result(request, source, form)
         finally:
@@ -448,11 +448,17 @@ class HttpInterface:
 _COUNTED = frozenset(("SELECT", "INSERT", "CREATE", "ALTER", "DROP", "SHOW", "DESCRIBE", "SET"))
 
 
+_Pack = Callable[[bytes], bytes]
+
+
 class _NativeSource:
     """Native blocks with their info fields, for clients that name a protocol version."""
 
-    def __init__(self, stream: Stream, statement: Statement, request: _Request) -> None:
+    def __init__(
+        self, stream: Stream, statement: Statement, request: _Request, pack: _Pack
+    ) -> None:
         self._stream = stream
+        self._pack = pack
         self._statement = statement
         self._request = request
         self._begun = False
@@ -462,14 +468,14 @@ class _NativeSource:
         if self._stream.done:
             return b""
         if self._begun:
-            piece = await self._stream.fetch(_with_info)
+            piece = await self._stream.fetch(self._pack)
         else:
             self._begun = True
             piece = await self._stream.start(
                 self._statement.without_format(),
                 self._request.settings,
                 self._request.params,
-                _with_info,
+                self._pack,
             )
         return b"".join(piece.blocks)
 
@@ -492,13 +498,13 @@ class _WholeSource:
         statement: Statement,
         form: str,
         request: _Request,
-        with_info: bool,
+        pack: _Pack | None,
     ) -> None:
         self._session = session
         self._statement = statement
         self._form = form
         self._request = request
-        self._with_info = with_info
+        self._pack = pack
         self._progress: Progress | None = None
 
     async def read(self) -> bytes:
@@ -512,9 +518,9 @@ class _WholeSource:
             try:
                 rows = self._session.rows_now(self._statement.text, self._form, params)
                 self._session.remember_now(self._statement.kind, self._statement.text)
-                if self._with_info:
+                if self._pack is not None:
                     blocks = split_blocks(rows.data)
-                    return b"".join(_with_info(block) for block in blocks), rows.progress
+                    return b"".join(map(self._pack, blocks)), rows.progress
                 return rows.data, rows.progress
             finally:
                 self._session.reset_now()
@@ -534,12 +540,23 @@ def _with_info(block: bytes) -> bytes:
     return wire.BLOCK_INFO + block
 
 
+def _with_info_and_flags(block: bytes) -> bytes:
+    return wire.BLOCK_INFO + with_flags(block)
+
+
+def _packer(revision: int) -> _Pack | None:
+    """How blocks look to a client of this revision."""
+    if revision >= wire.REVISION_COLUMN_FLAGS:
+        return _with_info_and_flags
+    return _with_info if revision >= wire.REVISION_BLOCK_INFO else None
+
+
 def _revision(text: str) -> int:
     revision = int(text) if text.isdigit() else 0
-    if revision > wire.REVISION:
+    if revision >= wire.REVISION_OTHER_BLOCKS:
         raise ServerError(
             Code.BAD_ARGUMENTS,
-            f"client_protocol_version is at most {wire.REVISION} here, not {revision}.",
+            f"client_protocol_version is below {wire.REVISION_OTHER_BLOCKS} here, not {revision}.",
         )
     return revision
 

@@ -35,11 +35,12 @@ class Token(NamedTuple):
         return self.kind == "word" and self.text.upper() == word
 
 
+# What is not closed ends with the text: nothing is looked at twice, whatever comes.
 _TOKEN = re.compile(
-    r"""(?P<space>\s+|--[^\n]*|/\*.*?\*/|\#[ !][^\n]*)
-    |(?P<string>'(?:[^'\\]+|\\.|'')*')
-    |(?P<quoted>`(?:[^`\\]+|\\.|``)*`|"(?:[^"\\]+|\\.|"")*")
-    |(?P<heredoc>\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+    r"""(?P<space>\s+|--[^\n]*|/\*.*?(?:\*/|\Z)|\#[ !][^\n]*)
+    |(?P<string>'(?:[^'\\]++|\\.|'')*+(?:'|\Z|\\))
+    |(?P<quoted>`(?:[^`\\]++|\\.|``)*+(?:`|\Z|\\)|"(?:[^"\\]++|\\.|"")*+(?:"|\Z|\\))
+    |(?P<heredoc>\$(?P<tag>\w*)\$.*?(?:\$(?P=tag)\$|\Z))
     |(?P<word>[^\W\d]\w*)
     |(?P<number>\d[\w.]*)
     |(?P<open>[(\[{])

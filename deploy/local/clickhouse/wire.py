@@ -20,6 +20,10 @@ REVISION_VERSION_PATCH = 54401
 REVISION_WRITE_INFO = 54420
 REVISION_BLOCK_INFO = 51903
 
+REVISION_COLUMN_FLAGS = 54454
+REVISION_OTHER_BLOCKS = 54480
+"""From here on blocks are laid out in ways which this server does not know."""
+
 BLOCK_INFO = b"\x01\x00\x02\xff\xff\xff\xff\x00"
 """Two numbered fields, `is_overflows` = 0 and `bucket_num` = -1, and the end of fields."""
 

@@ -20,7 +20,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from clickhouse_driver import Client
 
-from deploy.local.clickhouse import compression
+from deploy.local.clickhouse import compression, wire
 from deploy.local.clickhouse.encodings import Encoder, encoder
 from tests.integration.clickhouse.conftest import Answer, ServerProcess, wait_for
 
@@ -432,6 +432,21 @@ def test_clickhouse_connect_gets_back_what_it_inserts(
     rows = [row(i) for i in range(ROWS if compress == "lz4" else 5_000)]
     one.insert("c", rows, column_names=list(COLUMNS))
     assert one.query("SELECT * FROM c ORDER BY i").result_rows == rows
+
+
+@pytest.mark.parametrize(
+    ("revision", "block"),
+    [
+        ("0", b"\x01\x01\x01a\x05UInt8\x07"),
+        ("54405", wire.BLOCK_INFO + b"\x01\x01\x01a\x05UInt8\x07"),
+        ("54460", wire.BLOCK_INFO + b"\x01\x01\x01a\x05UInt8\x00\x07"),
+    ],
+)
+def test_native_blocks_suit_the_clients_revision(
+    server: ServerProcess, revision: str, block: bytes
+) -> None:
+    query = "SELECT toUInt8(7) AS a FORMAT Native"
+    assert server.get(query, client_protocol_version=revision).body == block
 
 
 def test_clickhouse_connect_streams_blocks(connect: Callable[..., Any]) -> None:
