@@ -6,7 +6,7 @@ To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands o
 
 import typer
 
-from commands import query, replay, schema, stack, topics
+from commands import demo, query, replay, schema, stack, topics
 
 GROUPS: dict[str, typer.Typer] = {
     "topics": topics.app,
@@ -14,6 +14,7 @@ GROUPS: dict[str, typer.Typer] = {
 }
 
 COMMANDS = (
+    demo.demo,
     stack.up,
     stack.down,
     stack.status,

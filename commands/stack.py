@@ -26,22 +26,31 @@ def up(
     headless: Annotated[bool, typer.Option("--headless", hidden=True)] = False,
 ) -> None:
     """Start Kafka, ClickHouse, the stream workers and the sink, and keep them running."""
-    known = _prepared(data)
+    known = prepared(data)
+    from commands import stack_control
+
+    if detach:
+        start_detached(known, workers)
+        return
+    try:
+        stack_control.up(known, workers, headless=headless)
+    except StackError as error:
+        raise _fail(error) from None
+
+
+def start_detached(known: Settings, workers: int) -> None:
+    """Starts the stack and returns when it is ready; ends the command where it cannot start."""
     from commands import stack_control
 
     try:
-        if detach:
-            stack_control.up_detached(known, workers)
-        else:
-            stack_control.up(known, workers, headless=headless)
+        stack_control.up_detached(known, workers)
     except StackError as error:
-        _err.print(f"[red]✗[/] {_plain(error)}")
-        raise typer.Exit(1) from None
+        raise _fail(error) from None
 
 
 def down(data: Data = None) -> None:
     """Stop the stack; its data stays."""
-    known = _prepared(data)
+    known = prepared(data)
     from commands import stack_control
 
     with Console(stderr=True).status("stopping", spinner="dots"):
@@ -54,7 +63,7 @@ def status(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show each process and how far consumers are behind; exit with 1 if not all is well."""
-    known = _prepared(data)
+    known = prepared(data)
     from commands import stack_status, stack_view
 
     report = stack_status.gather(known, known.data)
@@ -81,7 +90,7 @@ def status(
         raise typer.Exit(1)
 
 
-def _prepared(data: Path | None) -> Settings:
+def prepared(data: Path | None) -> Settings:
     """The settings with an absolute data directory; the optional parts are there.
 
     The modules of the stack are imported after this, since they need those parts.
@@ -90,10 +99,10 @@ def _prepared(data: Path | None) -> Settings:
     try:
         check_installed()
     except StackError as error:
-        _err.print(f"[red]✗[/] {_plain(error)}")
-        raise typer.Exit(1) from None
+        raise _fail(error) from None
     return known.model_copy(update={"data": (data or known.data).resolve()})
 
 
-def _plain(error: StackError) -> str:
-    return str(error).replace("[", r"\[")
+def _fail(error: StackError) -> typer.Exit:
+    _err.print("[red]✗[/]", str(error).replace("[", r"\["))
+    return typer.Exit(1)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import faust
 import structlog
 from faust.transport.base import Transport
-from faust.types import ChannelT, StreamT
+from faust.types import TP, ChannelT, StreamT
 from mode import CrashingSupervisor
 from yarl import URL
 
@@ -102,6 +102,7 @@ class Worker:
         """Restores what was assigned; Faust resumes reading when this returns."""
         await self.emitter.start_once()
         self.consumer.settle = self._settle
+        self.consumer.sought = self._sought
         started = time.monotonic()
         assigned = sorted({tp.partition for tp in self.consumer.assignment()})
         self.tracker.partitions = await self._restore(assigned)
@@ -120,6 +121,10 @@ class Worker:
         self.emitter.forget()
         self._pending.clear()
         self._records = 0
+
+    def _sought(self, unread: set[TP]) -> None:
+        for partition, state in self.tracker.partitions.items():
+            state.expect({tp.topic for tp in unread if tp.partition == partition})
 
     async def _settle(self) -> None:
         if self._pending:

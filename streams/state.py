@@ -27,7 +27,16 @@ class Bucket(msgspec.Struct, array_like=True):
     units: dict[str, Unit] = {}
 
 
-_decode = msgspec.msgpack.Decoder(Bucket).decode
+class _Head(msgspec.Struct, array_like=True):
+    """A bucket whose units are not decoded yet: most changelog records are soon replaced."""
+
+    version: int
+    applied: dict[str, int]
+    units: msgspec.Raw
+
+
+_decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_units = msgspec.msgpack.Decoder(dict[str, Unit]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -45,6 +54,7 @@ class PartitionState:
         self._topic_clocks: dict[str, datetime] = {}
         self._behind: set[str] = set()
         self._dirty: set[int] = set()
+        self._loaded: dict[int, _Head] = {}
         self._timers: list[tuple[datetime, str]] = []
         self._timer_of: dict[str, datetime] = {}
 
@@ -58,15 +68,25 @@ class PartitionState:
         """
         if value is None:
             return
-        bucket, index = _decode(value), int(key)
-        known = self.buckets[index].applied
-        if all(bucket.applied.get(topic, 0) >= offset for topic, offset in known.items()):
-            self.buckets[index] = bucket
+        head, index = _decode_head(value), int(key)
+        known = self._loaded.get(index)
+        if known is None or all(
+            head.applied.get(topic, 0) >= offset for topic, offset in known.applied.items()
+        ):
+            self._loaded[index] = head
 
     def start(self) -> None:
-        """Sets the timers, once all is loaded."""
+        """Makes the units and sets their timers, once all is loaded."""
+        for index, head in self._loaded.items():
+            units = _decode_units(head.units)
+            self.buckets[index] = Bucket(head.version, head.applied, units)
+        self._loaded.clear()
         for unit in self.units():
             self._schedule(unit)
+
+    def expect(self, topics: set[str]) -> None:
+        """Says of which sources there is something to read, before the first batch of them."""
+        self._behind = topics
 
     def dirty(self) -> list[tuple[bytes, bytes]]:
         """Changelog records of the buckets that have changed since `clean`."""
@@ -111,7 +131,8 @@ class PartitionState:
         """Lets the event time of one source pass, and with it that of the partition.
 
         A source that is being caught up with holds the others back: what it has yet to tell came
-        earlier than what they tell.
+        earlier than what they tell. Itineraries are such a source too, else an event would give
+        up waiting for one that only has not been read.
         """
         if time <= self._topic_clocks.get(topic, BEGINNING):
             return

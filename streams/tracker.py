@@ -17,8 +17,8 @@ from streams.state import PartitionState, bucket_of
 _CHANGES = frozenset({Verdict.APPLIED, Verdict.LATE, Verdict.WAITING})
 
 FUTURE_MS = 24 * 3600 * 1000
-"""How far ahead of Kafka's clock an ACTUAL event may be: one such event would move the clock of
-all units, so that what is only due would seem overdue."""
+"""How far ahead of Kafka's clock the past may be: one such message would move the clock of all
+units, so that what is only due would seem overdue."""
 
 _read_itinerary = Decoder(Itinerary)
 _read_event = Decoder(TrackingEvent)
@@ -66,14 +66,17 @@ class Tracker:
         key = itinerary.unit_id.encode()
         if key != record.key:
             return _wrong_key("unit_id")
+        if _ahead(itinerary.issued_time, record):
+            return Malformed(Reject.FUTURE, "issued_time", "the itinerary is yet to be issued")
+        verdict: str = "SKIPPED"
         index = bucket_of(key)
-        if state.counted(index, record.topic, record.offset):
-            return "SKIPPED"
-        state.count(index, record.topic, record.offset)
-        unit = state.unit(index, itinerary.unit_id)
-        verdict = apply_itinerary(unit, itinerary, out)
-        if verdict in _CHANGES:
-            state.put(index, unit)
+        if not state.counted(index, record.topic, record.offset):
+            state.count(index, record.topic, record.offset)
+            unit = state.unit(index, itinerary.unit_id)
+            verdict = apply_itinerary(unit, itinerary, out)
+            if verdict in _CHANGES:
+                state.put(index, unit)
+        state.tick(record.topic, itinerary.issued_time, out)
         return verdict
 
     def _event(
@@ -87,7 +90,7 @@ class Tracker:
         if key != record.key:
             return _wrong_key("unit_id" if event.unit_id is not None else "run_id")
         actual = event.classifier is Classifier.ACTUAL
-        if actual and event.event_time.timestamp() * 1000 > record.timestamp + FUTURE_MS:
+        if actual and _ahead(event.event_time, record):
             return Malformed(Reject.FUTURE, "event_time", "the event is yet to happen")
         verdict: str = Verdict.NO_MILESTONE
         if event.unit_id is not None:
@@ -132,6 +135,10 @@ class Tracker:
                 letter.dead_letter_id.encode(),
                 letter.model_dump_json(exclude_none=True).encode(),
             )
+
+
+def _ahead(time: datetime, record: ConsumerRecord) -> bool:
+    return bool(time.timestamp() * 1000 > record.timestamp + FUTURE_MS)
 
 
 def _wrong_key(field: str) -> Malformed:

@@ -91,11 +91,15 @@ class BatchDelivery(Consumer):
     settle: Callable[[], Awaitable[None]]
     """Completes the batches that are held; set by whoever holds them."""
 
+    sought: Callable[[set[TP]], None]
+    """Is told after each seek which partitions have something to read; for whoever sets it."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._deliveries = defaultdict(deque)
         self._watermarks = {}
         self._fetch_generation = 0
         self.settle = _nothing_held
+        self.sought = _ignore
         super().__init__(*args, **kwargs)
 
     # delivery ------------------------------------------------------------------------------------
@@ -183,9 +187,15 @@ class BatchDelivery(Consumer):
         self._forget([*self._deliveries, *self._watermarks])
         await super().perform_seek()
         # aiokafka leaves a partition where it is as long as nothing of it was ever committed
-        fresh = {tp for tp in self.assignment() if not self._committed_offset[tp]}
+        assignment = self.assignment()
+        fresh = {tp for tp in assignment if not self._committed_offset[tp]}
         if fresh:
             await self._rewind(fresh)
+        starts = await self.earliest_offsets(*assignment)
+        ends = await self.highwaters(*assignment)
+        self.sought(
+            {tp for tp in assignment if ends[tp] > max(starts[tp], self._committed_offset[tp] or 0)}
+        )
 
     @abstractmethod
     async def _rewind(self, tps: set[TP]) -> None:
@@ -200,11 +210,15 @@ async def _nothing_held() -> None:
     pass
 
 
+def _ignore(unread: set[TP]) -> None:
+    pass
+
+
 class BatchConsumer(BatchDelivery, driver.Consumer):
     """aiokafka's consumer with record-batch delivery."""
 
     async def _rewind(self, tps: set[TP]) -> None:
-        await self._thread.seek_to_beginning(*tps)
+        await self._thread.seek_to_beginning(*driver.ensure_aiokafka_TPset(tps))
 
 
 class BatchTransport(driver.Transport):

@@ -103,6 +103,18 @@ def test_a_source_that_is_behind_holds_the_clock_back() -> None:
     assert state.clock == START + timedelta(days=2)
 
 
+def test_itineraries_that_are_not_read_yet_hold_the_clock_back() -> None:
+    state = PartitionState()
+    state.expect({"itineraries", "carrier"})
+    state.tick("carrier", START + timedelta(days=30), [])
+    state.caught_up("carrier", True, [])
+    assert state.clock < START
+    state.tick("itineraries", START, [])
+    assert state.clock == START
+    state.caught_up("itineraries", True, [])
+    assert state.clock == START + timedelta(days=30)
+
+
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.booleans()), max_size=50))
 def test_the_clock_never_runs_back(ticks: list[tuple[str, int, bool]]) -> None:
     state = PartitionState()

@@ -1,0 +1,214 @@
+"""`corridor demo`: real flights through a real stack, and what SQL says of them."""
+
+import signal
+import time
+from datetime import datetime
+from typing import Annotated, Any, NamedTuple
+
+import typer
+from clickhouse_driver import Client
+from rich import box
+from rich.console import Console, Group
+from rich.panel import Panel
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from commands import lag, replay, stack, stack_control, stack_status
+from corridor.settings import Settings
+
+WEEKS_END = datetime(2013, 2, 12)
+"""The first six weeks: 38,000 flights, which a laptop tracks in well under a minute."""
+
+_out = Console(highlight=False)
+
+
+class Question(NamedTuple):
+    """One thing that people want to know, and how SQL says it."""
+
+    title: str
+    sql: str
+
+
+QUESTIONS = (
+    Question(
+        "On time, by leg (the busiest)",
+        """
+        SELECT leg_id AS leg, count() AS flights,
+               round(100 * countIf(late < 900) / count(), 1) AS "on time %",
+               round(avg(late) / 60, 1) AS "mean delay, min",
+               round(quantile(0.9)(late) / 60) AS "90th percentile"
+        FROM (SELECT leg_id, dateDiff('second', planned_arrival, actual_arrival) AS late
+              FROM current_outcomes WHERE ending = 'ARRIVED')
+        GROUP BY leg_id ORDER BY flights DESC LIMIT 8""",
+    ),
+    Question(
+        "How wrong is the ETA at departure? (mean absolute error, minutes)",
+        """
+        SELECT ifNull(carrier_id, '') AS carrier, count() AS flights,
+               round(avg(abs(timetable_error_seconds)) / 60, 2) AS timetable,
+               round(avg(abs(eta_error_seconds)) / 60, 2) AS "our ETA",
+               round(avg(abs(eta_error_seconds)) / avg(abs(timetable_error_seconds)), 2) AS ratio
+        FROM departure_errors GROUP BY carrier WITH ROLLUP
+        ORDER BY flights DESC LIMIT 7""",
+    ),
+    Question(
+        "The worst legs now (event time: when the replay stopped)",
+        """
+        SELECT unit_id AS unit, leg_id AS leg, stage,
+               formatDateTime(planned_arrival, '%d %b %H:%i') AS planned,
+               formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS eta,
+               round(delay_seconds / 60) AS "delay, min", evidence
+        FROM current_estimates WHERE stage IN ('OVERDUE', 'EN_ROUTE') AND eta_p50 IS NOT NULL
+        ORDER BY delay_seconds DESC LIMIT 8""",
+    ),
+    Question(
+        "What landed",
+        """
+        SELECT what, rows FROM (
+            SELECT 1 AS n, 'itinerary legs' AS what, count() AS rows FROM itineraries FINAL
+            UNION ALL SELECT 2, 'events', count() FROM events FINAL
+            UNION ALL SELECT 3, 'estimates', count() FROM estimates FINAL
+            UNION ALL SELECT 4, 'outcomes', count() FROM outcomes FINAL
+            UNION ALL SELECT 5, 'dead letters', count() FROM dead_letters FINAL
+        ) ORDER BY n""",
+    ),
+)
+
+
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End when the answers are out.")] = False,
+) -> None:
+    """Start the stack, replay the first six weeks of flights, and show what SQL says of them."""
+    known = stack.prepared(None)
+    running = stack_status.gather(known, known.data).running
+    if running:
+        _out.print("[dim]using the stack that runs already[/]")
+    else:
+        stack.start_detached(known, workers=1)
+    try:
+        before = _records(known)
+        began = time.monotonic()
+        _out.print(
+            "\nReplaying the flights that left New York from 1 January to 11 February 2013, "
+            "in the order\nin which each plan, departure and arrival became known:"
+        )
+        replay.replay("nycflights13", None, None, WEEKS_END, None)
+        _wait_until_landed(known)
+        seconds = time.monotonic() - began
+        _answer(known)
+        _say_how_fast(known, _records(known) - before, seconds)
+        _say_what_next(known, once)
+        if not once:
+            _wait_for_interrupt()
+    finally:
+        if not running:
+            with _out.status("stopping the stack"):
+                stack_control.down(known.data)
+            _out.print(f"Stopped. The data stays in {known.data}.", markup=False)
+
+
+def _records(known: Settings) -> int:
+    """Records ever written to the topics that the sink reads."""
+    group = f"{known.group}-clickhouse"
+    return sum(row.end_offset for row in lag.measure(known) if row.group == group)
+
+
+def _wait_until_landed(known: Settings) -> None:
+    """Shows workers and sink catching up."""
+    with Progress(
+        TextColumn("{task.description:<28}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TimeElapsedColumn(),
+        console=_out,
+        transient=True,
+    ) as bars:
+        tasks = {
+            f"{known.group}-workers": bars.add_task("workers: ETAs and outcomes", total=1),
+            f"{known.group}-clickhouse": bars.add_task("sink: rows in ClickHouse", total=1),
+        }
+        # The sink is done when it has also what the workers wrote last: ask twice.
+        done = 0
+        while done < 2:
+            rows = lag.measure(known)
+            for group, task in tasks.items():
+                ends = sum(row.end_offset for row in rows if row.group == group)
+                left = sum(row.lag for row in rows if row.group == group)
+                bars.update(task, total=max(ends, 1), completed=ends - left)
+            done = done + 1 if all(row.lag == 0 for row in rows) else 0
+            time.sleep(0.3)
+
+
+def _answer(known: Settings) -> None:
+    client = Client(
+        known.clickhouse_host,
+        port=known.clickhouse_port,
+        user=known.clickhouse_user,
+        password=known.clickhouse_password.get_secret_value(),
+        database=known.clickhouse_database,
+    )
+    try:
+        for question in QUESTIONS:
+            rows, columns = client.execute(question.sql, with_column_types=True)
+            _out.print(_table(question.title, [name for name, _ in columns], rows))
+    finally:
+        client.disconnect()
+
+
+def _table(title: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for index, column in enumerate(columns):
+        numbers = all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numbers else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:,}"
+    return str(value) or "all"
+
+
+def _say_how_fast(known: Settings, records: int, seconds: float) -> None:
+    table = Table(title="How fast", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_row("records through Kafka into ClickHouse", f"{records:,}")
+    table.add_row("seconds, from the first message to the last row", f"{seconds:.1f}")
+    table.add_row("records per second, everything on this machine", f"{records / seconds:,.0f}")
+    for process in stack_status.gather(known, known.data).processes:
+        if process.rss_bytes:
+            table.add_row(f"memory of {process.name}, MiB", f"{process.rss_bytes / 2**20:,.0f}")
+    _out.print(table)
+
+
+def _say_what_next(known: Settings, once: bool) -> None:
+    lines = [
+        "corridor status",
+        'corridor query "SELECT * FROM departure_errors LIMIT 5"',
+        f"curl '{_http(known)}/?database="
+        f"{known.clickhouse_database}' -d 'SELECT count() FROM events'",
+        f"clickhouse-driver or any ClickHouse client at {known.clickhouse_host}:"
+        f"{known.clickhouse_port}",
+        "corridor replay nycflights13   (the whole year, about two minutes)",
+    ]
+    text = "\n".join(f"  {line}" for line in lines)
+    where = "while it is up (corridor up)" if once else "in another terminal (.venv/bin/corridor …)"
+    _out.print(Panel(Group(text), title=f"Try next, {where}", title_align="left", expand=False))
+
+
+def _http(known: Settings) -> str:
+    return f"http://{known.clickhouse_host}:{known.clickhouse_http_port}"
+
+
+def _wait_for_interrupt() -> None:
+    _out.print("Up until Ctrl-C …")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        _out.print()
