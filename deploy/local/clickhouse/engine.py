@@ -39,6 +39,12 @@ PIECE_BYTES = 1 << 20
 PIECE_SECONDS = 0.02
 KILL_INTERVAL = 0.05
 
+TAG_SETTING = "stream_like_engine_insert_queue"
+"""Marks a session's queries in system.processes: it means nothing but to message queue tables, and
+leaves log_comment to the clients. The engine takes no query ids from us."""
+
+_OWN_SETTINGS = frozenset((TAG_SETTING, "implicit_select"))
+
 
 class DataDirectoryInUse(Exception):
     """Another process holds the data directory."""
@@ -149,7 +155,7 @@ class Engine:
         def work() -> None:
             with suppress(RuntimeError):
                 self._admin.query(
-                    f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC", "Null"
+                    f"KILL QUERY WHERE Settings['{TAG_SETTING}'] = {quote(tag)} ASYNC", "Null"
                 )
 
         return self._killers.submit(work)
@@ -185,7 +191,6 @@ class Session:
         self._database: str | None = None
         self._sets: list[str] = []
         self._changed: list[str] = []
-        self._commented = False
 
     async def step(self, work: Callable[[], T], *, output: bool = False) -> T:
         """Runs a step; if the waiting task is cancelled, so is the engine's query."""
@@ -226,13 +231,11 @@ class Session:
         """The engine's connection, opened when there is none."""
         if self._connection is None:
             self._connection = self.engine.connect()
-            self._connection.query(
-                f"SET log_comment = {quote(self.tag)}, implicit_select = 0", "Null"
-            )
+            self._connection.query(self._own_settings(), "Null")
             self._connection.set_progress_callback(self._on_progress)
             for statement in (self._database, *self._sets):
                 if statement:
-                    self._connection.query(statement, "Null")
+                    self._connection.query(raw(statement), "Null")
         return self._connection
 
     def _on_progress(self, values: dict[str, int]) -> None:
@@ -256,7 +259,7 @@ class Session:
         self._changed = list(settings)
         assignments = ", ".join(f"{name} = {quote(value)}" for name, value in settings.items())
         try:
-            connection.query(f"SET {assignments}", "Null")
+            connection.query(raw(f"SET {assignments}"), "Null")
         except RuntimeError as error:
             self.reset_now()
             raise from_engine(error) from None
@@ -267,17 +270,23 @@ class Session:
             return
         names, self._changed = self._changed, []
         try:
-            for name in names:
-                with suppress_unknown(name):
-                    self._connection.query(f"SET {name} = DEFAULT", "Null")
-            restored = [s for s in self._sets if "readonly" not in s.lower()]
-            for statement in (
-                *restored,
-                f"SET log_comment = {quote(self.tag)}, implicit_select = 0",
-            ):
-                self._connection.query(statement, "Null")
+            try:
+                self._connection.query(_reset(names), "Null")
+            except RuntimeError as error:
+                if from_engine(error).code != Code.UNKNOWN_SETTING:
+                    raise
+                for name in names:
+                    with suppress(RuntimeError):
+                        self._connection.query(_reset([name]), "Null")
+            if _OWN_SETTINGS & set(names):
+                self._connection.query(self._own_settings(), "Null")
+            for statement in self._sets:
+                self._connection.query(raw(statement), "Null")
         except RuntimeError:
             self.close_now()
+
+    def _own_settings(self) -> str:
+        return f"SET {TAG_SETTING} = {quote(self.tag)}, implicit_select = 0"
 
     def close_now(self) -> None:
         """Closes the connection; the next step opens another with the same state."""
@@ -290,7 +299,7 @@ class Session:
 
     def _query(self, sql: str, form: str, params: Mapping[str, str] | None) -> Any:
         try:
-            return self.open_now().query(sql, form, params=dict(params or {}))
+            return self.open_now().query(raw(sql), form, params=dict(params or {}))
         except RuntimeError as error:
             raise from_engine(error) from None
 
@@ -342,7 +351,7 @@ class Stream:
             try:
                 connection = self.session.open_now()
                 self._describe_now(sql, params)
-                self.handle = connection.send_query(sql, "Native", params=dict(params or {}))
+                self.handle = connection.send_query(raw(sql), "Native", params=dict(params or {}))
             except RuntimeError as error:
                 self._finish_now()
                 raise from_engine(error) from None
@@ -470,23 +479,19 @@ async def _uncancelled(session: Session, work: Callable[[], None]) -> None:
     await asyncio.shield(asyncio.wrap_future(session.engine.submit(work)))
 
 
-class suppress_unknown:
-    """Lets the reset of a setting fail that never was one."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        return isinstance(error, RuntimeError) and from_engine(error).code == Code.UNKNOWN_SETTING
+def _reset(names: Iterable[str]) -> str:
+    return "SET " + ", ".join(f"{name} = DEFAULT" for name in names)
 
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 _ESCAPES = str.maketrans(
     {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\t": "\\t", "\r": "\\r", "\0": "\\0"}
 )
+
+
+def raw(sql: str) -> bytes:
+    """The bytes as the client sent them: a query may hold any."""
+    return sql.encode("utf-8", "surrogateescape")
 
 
 def quote(value: str) -> str:

@@ -376,10 +376,10 @@ class HttpInterface:
             log.info("a result was cut off by an error", code=error.code, reason=error.message)
             metrics.ERRORS.labels(str(error.code)).inc()
             message = error.text(self._engine.version)
-            size = len(message.encode()) + 1
+            size = len(message.encode("utf-8", "surrogateescape")) + 1
             note = (
                 f"\r\n__exception__\r\n{tag}\r\n{message}\n{size} {tag}\r\n__exception__\r\n"
-            ).encode()
+            ).encode("utf-8", "surrogateescape")
             await self._write(response, encode.feed(note) + encode.flush())
             # Without the last chunk: the client must see that the result is not whole.
             if http.transport is not None:
@@ -440,8 +440,8 @@ class HttpInterface:
         headers["X-ClickHouse-Exception-Code"] = str(error.code)
         return web.Response(
             status=http_status(error.code),
-            text=error.text(self._engine.version) + "\n",
-            headers=headers,
+            body=f"{error.text(self._engine.version)}\n".encode("utf-8", "surrogateescape"),
+            headers={hdrs.CONTENT_TYPE: "text/plain; charset=UTF-8", **headers},
         )
 
 

@@ -254,13 +254,8 @@ class NativeConnection:
                 rows = self._session.rows_now(sql, "Native")
                 self._session.remember_now(statement.kind, sql)
                 blocks = split_blocks(rows.data)
-                if not blocks and statement.reads:
-                    names, kinds = self._session.rows_now(sql, _NAMES_AND_TYPES).data.split(b"\n")[
-                        :2
-                    ]
-                    pairs = zip(names.split(b"\t"), kinds.split(b"\t"), strict=True)
-                    header = [(name.decode(), kind.decode()) for name, kind in pairs]
-                    blocks = [wire.header_block(header)]
+                if blocks or statement.reads:
+                    blocks.insert(0, wire.header_block(self._columns_now(sql, blocks)))
                 return [self._pack(block) for block in blocks], rows.progress
             finally:
                 self._session.reset_now()
@@ -274,7 +269,11 @@ class NativeConnection:
         """The columns of a small result; an empty one is asked again, in a format with names."""
         if blocks:
             return block_columns(blocks[0])
-        head = self._session.rows_now(sql, _NAMES_AND_TYPES).data.decode().split("\n")
+        head = (
+            self._session.rows_now(sql, _NAMES_AND_TYPES)
+            .data.decode("utf-8", "surrogateescape")
+            .split("\n")
+        )
         return list(zip(head[0].split("\t"), head[1].split("\t"), strict=True))
 
     async def _insert_inline(self, insert: Insert, data: str, settings: dict[str, str]) -> None:

@@ -79,7 +79,7 @@ def varint(value: int) -> bytes:
 
 def string(value: str | bytes) -> bytes:
     """A length and the bytes."""
-    raw = value.encode() if isinstance(value, str) else value
+    raw = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
     return varint(len(raw)) + raw
 
 

@@ -24,6 +24,8 @@ from deploy.local.clickhouse import compression, wire
 from deploy.local.clickhouse.encodings import Encoder, encoder
 from tests.integration.clickhouse.conftest import Answer, ServerProcess, wait_for
 
+pytestmark = pytest.mark.stack
+
 ROWS = 100_000
 
 
@@ -86,6 +88,10 @@ def test_get_answers_in_tabs(server: ServerProcess) -> None:
 
 def test_post_answers_the_query_in_its_body(server: ServerProcess) -> None:
     assert server.post("SELECT 1").body == b"1\n"
+
+
+def test_a_query_may_hold_bytes_that_are_no_text(server: ServerProcess) -> None:
+    assert server.post(b"SELECT hex('\xff\xfe')").body == b"FFFE\n"
 
 
 def test_a_body_continues_the_query_of_the_url(server: ServerProcess) -> None:
@@ -331,6 +337,13 @@ def test_a_session_keeps_its_temporary_tables(server: ServerProcess) -> None:
     server.post("CREATE TEMPORARY TABLE mine (a UInt8)", session_id=name)
     server.post("INSERT INTO mine VALUES (5)", session_id=name)
     assert server.post("SELECT * FROM mine", session_id=name).body == b"5\n"
+
+
+def test_temporary_tables_survive_an_unknown_setting(server: ServerProcess) -> None:
+    name = uuid.uuid4().hex
+    server.post("CREATE TEMPORARY TABLE mine (a UInt8)", session_id=name)
+    server.post("SELECT 1", session_id=name, max_threads="1", no_such_setting="1")
+    assert server.post("SELECT count() FROM mine", session_id=name).body == b"0\n"
 
 
 def test_without_a_session_settings_end_with_the_request(server: ServerProcess) -> None:

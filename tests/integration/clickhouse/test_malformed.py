@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from deploy.local.clickhouse import compression, wire
 from tests.integration.clickhouse.conftest import ServerProcess, wait_for
 
+pytestmark = pytest.mark.stack
+
 HELLO = b"".join(
     (
         wire.varint(0),
@@ -142,6 +144,20 @@ def test_a_string_of_a_terabyte_ends_the_connection(server: ServerProcess) -> No
 
 def test_a_number_of_eleven_bytes_ends_the_connection(server: ServerProcess) -> None:
     assert talk(server, b"\xff" * 11) == b""
+
+
+def test_a_connection_goes_on_after_a_syntax_error(server: ServerProcess) -> None:
+    with socket.create_connection(("127.0.0.1", server.native_port), timeout=30) as one:
+        one.sendall(HELLO + query("SELEC 1") + data(EMPTY_BLOCK))
+        received = b""
+        while b"(SYNTAX_ERROR)" not in received or not received.endswith(b"\0\0"):
+            received += one.recv(65536)
+        one.sendall(b"\x04")
+        assert one.recv(1) == b"\x04"
+
+
+def test_a_user_whose_name_is_no_text_is_refused(server: ServerProcess) -> None:
+    assert b"AUTHENTICATION_FAILED" in talk(server, HELLO.replace(b"default", b"def\xffult"))
 
 
 def test_a_malformed_packet_is_logged(server: ServerProcess) -> None:

@@ -12,6 +12,8 @@ from clickhouse_driver.block import ColumnOrientedBlock
 
 from tests.integration.clickhouse.conftest import ServerProcess, wait_for
 
+pytestmark = pytest.mark.stack
+
 
 def code_of(client: Client, query: str, *arguments: Any, **options: Any) -> int:
     with pytest.raises(errors.ServerException) as caught:
@@ -64,13 +66,6 @@ def test_a_trailing_semicolon_is_allowed(client: Client) -> None:
 def test_an_error_text_names_its_error(client: Client) -> None:
     with pytest.raises(errors.ServerException, match="UNKNOWN_TABLE"):
         client.execute("SELECT * FROM nowhere")
-
-
-def test_a_connection_goes_on_after_an_error(client: Client) -> None:
-    connection = client.connection
-    code_of(client, "SELECT * FROM nowhere")
-    assert client.execute("SELECT 1") == [(1,)]
-    assert client.connection is connection
 
 
 def test_an_unknown_setting_is_115(client: Client) -> None:
@@ -140,6 +135,14 @@ def test_an_empty_result_has_columns(client: Client) -> None:
 def test_an_empty_show_has_columns(client: Client) -> None:
     _, columns = client.execute("SHOW TABLES", with_column_types=True)
     assert columns == [("name", "String")]
+
+
+def test_show_tells_its_columns(client: Client) -> None:
+    client.execute("CREATE TABLE t (a Int8) ENGINE = Memory")
+    assert client.execute("SHOW TABLES", with_column_types=True) == (
+        [("t",)],
+        [("name", "String")],
+    )
 
 
 def test_explain_answers(client: Client) -> None:
@@ -343,6 +346,15 @@ def test_a_disconnect_in_the_middle_of_an_insert_leaves_nothing(
     connection.disconnect()
     wait_for(lambda: server.running("half_insert") == 0, "the insert to end")
     assert client.execute("SELECT count() FROM t") == [(0,)]
+
+
+def test_a_query_with_a_comment_of_its_own_can_be_cancelled(
+    server: ServerProcess, client: Client
+) -> None:
+    client.execute_with_progress(sleepy("commented"), settings={"log_comment": "mine"})
+    wait_for(lambda: server.running("commented") == 1, "the query to run")
+    client.cancel()
+    wait_for(lambda: server.running("commented") == 0, "the query to end")
 
 
 def test_many_clients_are_served_at_once(server: ServerProcess, database: str) -> None:

@@ -24,6 +24,8 @@ from tests.integration.clickhouse.conftest import (
     wait_for,
 )
 
+pytestmark = pytest.mark.stack
+
 MERGE_TREE = "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a"
 
 

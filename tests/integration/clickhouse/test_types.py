@@ -15,6 +15,8 @@ import pytest
 
 from tests.integration.clickhouse.conftest import ServerProcess
 
+pytestmark = pytest.mark.stack
+
 ROWS = 100_000
 FEW = 500
 
