@@ -268,6 +268,13 @@ def test_an_error_in_the_second_block_leaves_nothing(client: Client) -> None:
     assert client.execute("SELECT count() FROM t") == [(0,)]
 
 
+def test_a_view_that_throws_fails_the_insert(client: Client) -> None:
+    client.execute("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a")
+    client.execute("CREATE TABLE seen (a UInt8) ENGINE = Memory")
+    client.execute("CREATE MATERIALIZED VIEW v TO seen AS SELECT throwIf(a = 3) AS a FROM t")
+    assert code_of(client, "INSERT INTO t VALUES", [(1,), (3,)]) == 395
+
+
 def test_external_tables_join_a_query(client: Client) -> None:
     tables = [
         {
