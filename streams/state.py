@@ -53,6 +53,7 @@ class PartitionState:
         self.clock = BEGINNING
         self._topic_clocks: dict[str, datetime] = {}
         self._behind: set[str] = set()
+        self._leading: set[str] = set()
         self._dirty: set[int] = set()
         self._loaded: dict[int, _Head] = {}
         self._timers: list[tuple[datetime, str]] = []
@@ -127,33 +128,37 @@ class PartitionState:
 
     # time ----------------------------------------------------------------------------------------
 
+    def hear(self, topic: str, time: datetime) -> None:
+        """Notes how far a source has come, without letting time pass."""
+        self._topic_clocks[topic] = max(time, self._topic_clocks.get(topic, BEGINNING))
+
     def tick(self, topic: str, time: datetime, out: list[Output]) -> None:
-        """Lets the event time of one source pass, and with it that of the partition.
+        """Lets the event time of a source pass, and with it that of the partition.
 
         A source that is being caught up with holds the others back: what it has yet to tell came
-        earlier than what they tell. Itineraries are such a source too, else an event would give
-        up waiting for one that only has not been read.
+        earlier than what they tell. Itineraries only hold back (`hear`), so that no event gives
+        up waiting for one that has not been read, and no plan makes things overdue.
         """
         if time <= self._topic_clocks.get(topic, BEGINNING):
             return
         self._topic_clocks[topic] = time
-        now = time
-        for other in self._behind:
-            if other != topic:
-                now = min(now, self._topic_clocks.get(other, BEGINNING))
-        self._advance(now, out)
+        self._leading.add(topic)
+        self._advance(min([time, *self._held(topic)]), out)
 
     def caught_up(self, topic: str, yes: bool, out: list[Output]) -> None:
         """Says whether a source has been read to its end, after each batch of it."""
-        if not yes:
+        if yes:
+            self._behind.discard(topic)
+        else:
             self._behind.add(topic)
-            return
-        self._behind.discard(topic)
-        clocks = self._topic_clocks
-        if self._behind:
-            self._advance(min(clocks.get(t, BEGINNING) for t in self._behind), out)
-        elif clocks:
-            self._advance(max(clocks.values()), out)
+        if self._leading:
+            latest = max(self._topic_clocks[leader] for leader in self._leading)
+            self._advance(min([latest, *self._held()]), out)
+
+    def _held(self, but: str = "") -> Iterator[datetime]:
+        for topic in self._behind:
+            if topic != but:
+                yield self._topic_clocks.get(topic, BEGINNING)
 
     def _advance(self, now: datetime, out: list[Output]) -> None:
         if now <= self.clock:

@@ -76,7 +76,7 @@ class Tracker:
             verdict = apply_itinerary(unit, itinerary, out)
             if verdict in _CHANGES:
                 state.put(index, unit)
-        state.tick(record.topic, itinerary.issued_time, out)
+        state.hear(record.topic, itinerary.issued_time)
         return verdict
 
     def _event(

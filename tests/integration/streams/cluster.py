@@ -138,6 +138,8 @@ class Cluster:
         tracker = Tracker(emitter)
         tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
         inputs = self.read([topics.ITINERARIES.name, topics.CARRIER.name])
+        for state in tracker.partitions.values():
+            state.expect({tp.topic for tp in inputs})
         for tp in sorted(inputs, key=lambda tp: tp.topic != topics.ITINERARIES.name):
             tracker.apply(tp.topic, tp.partition, inputs[tp], len(inputs[tp]))
         return said(emitter.values())

@@ -109,10 +109,19 @@ def test_itineraries_that_are_not_read_yet_hold_the_clock_back() -> None:
     state.tick("carrier", START + timedelta(days=30), [])
     state.caught_up("carrier", True, [])
     assert state.clock < START
-    state.tick("itineraries", START, [])
+    state.hear("itineraries", START)
+    state.caught_up("itineraries", False, [])
     assert state.clock == START
     state.caught_up("itineraries", True, [])
     assert state.clock == START + timedelta(days=30)
+
+
+def test_itineraries_alone_let_no_time_pass() -> None:
+    state = PartitionState()
+    state.tick("carrier", START, [])
+    state.hear("itineraries", START + timedelta(days=3))
+    state.caught_up("itineraries", True, [])
+    assert state.clock == START
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.booleans()), max_size=50))
