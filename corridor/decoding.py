@@ -63,10 +63,11 @@ def dead_letter(
     time: datetime,
     source: str | None = None,
 ) -> DeadLetter:
-    """The quarantine's record of a message; its id says from where it came and why."""
+    """The quarantine's record of a message; its id says from where it came."""
     return DeadLetter(
+        # whoever rejects it and why: what came from one place is one letter
         dead_letter_id=derived_id(
-            *(str(part) for part in origin.model_dump().values()), malformed.reason
+            *(str(part) for part in origin.model_dump(exclude_none=True).values())
         ),
         reason=malformed.reason,
         field=malformed.field,

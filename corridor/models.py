@@ -73,6 +73,10 @@ class Message(Part):
 
     schema_version: Literal[1] = 1
 
+    def to_json(self) -> bytes:
+        """The message as it goes onto Kafka: fields that say nothing are left out."""
+        return self.model_dump_json(exclude_none=True).encode()
+
 
 class TrackingEvent(Message):
     """Something that happened, or is planned or expected, to a unit or run at a time.
@@ -171,18 +175,18 @@ class LegEstimate(Message):
     leg_id: Id
     sequence: int
     mode: Mode
-    run_id: Id | None
+    run_id: Id | None = None
     stage: Stage
     planned_departure: Time
     planned_arrival: Time
     eta_p05: Time | None = None
     eta_p10: Time | None = None
     eta_p25: Time | None = None
-    eta_p50: Time | None = Field(description="Null where the leg will have no arrival.")
+    eta_p50: Time | None = Field(None, description="Null where the leg will have no arrival.")
     eta_p75: Time | None = None
     eta_p90: Time | None = None
     eta_p95: Time | None = None
-    delay_seconds: float | None = Field(description="eta_p50 - planned_arrival.")
+    delay_seconds: float | None = Field(None, description="eta_p50 - planned_arrival.")
     late_probability: float | None = Field(None, ge=0, le=1)
     evidence: str = Field(description="What the estimate stands on: TIMETABLE, OVERDUE, DELAY …")
     signal: Signal = Signal.LIVE
@@ -217,15 +221,15 @@ class LegOutcome(Message):
     mode: Mode
     from_node: Id
     to_node: Id
-    run_id: Id | None
-    service_id: Id | None
-    carrier_id: Id | None
+    run_id: Id | None = None
+    service_id: Id | None = None
+    carrier_id: Id | None = None
     ending: Ending
     retracted: bool = False
     planned_departure: Time
     planned_arrival: Time
-    actual_departure: Time | None
-    actual_arrival: Time | None
+    actual_departure: Time | None = None
+    actual_arrival: Time | None = None
     predictions: tuple[Prediction, ...]
     as_of: Time
     updated_time: Time

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, cast
 
@@ -71,12 +71,14 @@ class Worker:
         self._pending: list[BatchMessage] = []
         self._records = 0
         self._since = 0.0
+        self._next: dict[TP, int] = {}
         names = [topic.name for topic in topics.UNIT_TOPICS]
         self.app.agent(
             self.app.topic(*names, schema=BatchSchema(), key_type=bytes, value_type=bytes),
             name="track",
             concurrency=1,
         )(self._track)
+        self.app.timer(1.0)(self._ripen)
         self.app.on_rebalance_complete.connect(self._take_over)
         self.app.on_partitions_revoked.connect(self._give_up)
         self.app.on_before_shutdown.connect(self._stop)
@@ -122,9 +124,27 @@ class Worker:
         self._pending.clear()
         self._records = 0
 
-    def _sought(self, unread: set[TP]) -> None:
-        for partition, state in self.tracker.partitions.items():
-            state.expect({tp.topic for tp in unread if tp.partition == partition})
+    def _sought(self, offsets: Mapping[TP, int]) -> None:
+        self._next = dict(offsets)
+
+    def _behind(self, partition: int) -> list[str]:
+        """Sources that have records of a partition which are not applied yet."""
+        tps = [TP(topic.name, partition) for topic in topics.UNIT_TOPICS]
+        ends = [self.consumer.highwater(tp) for tp in tps]
+        # no end is known before the first fetch
+        return [
+            tp.topic
+            for tp, end in zip(tps, ends, strict=True)
+            if end is None or end > self._next.get(tp, 0)
+        ]
+
+    async def _ripen(self) -> None:
+        """Lets time pass while nothing is read."""
+        if not self.busy and not self.app.rebalancing:
+            for partition in list(self.tracker.partitions):
+                self.tracker.ripen(partition, _now_ms(), self._behind(partition))
+            if not self.emitter.empty:
+                await self._checkpoint()
 
     async def _settle(self) -> None:
         if self._pending:
@@ -146,9 +166,9 @@ class Worker:
             self._pending.append(batch)
             self._records += len(batch.records)
             BATCH_RECORDS.observe(len(batch.records))
-            self.tracker.apply(
-                batch.topic, batch.partition, batch.records, self.consumer.highwater(batch.tp) or 0
-            )
+            self.tracker.apply(batch.topic, batch.partition, batch.records)
+            self._next[batch.tp] = batch.next_offset
+            self.tracker.ripen(batch.partition, _now_ms(), self._behind(batch.partition))
             if (
                 waiting.empty()
                 or self._records >= CHECKPOINT_RECORDS
@@ -166,29 +186,30 @@ class Worker:
         """
         async with self._checkpointing:
             started = time.monotonic()
-            if started - self._since > SESSION_SECONDS * 0.8:
+            if self._pending and started - self._since > SESSION_SECONDS * 0.8:
                 raise StaleWorker("this worker was stopped for too long; it starts anew")
             batches, self._pending, self._records = self._pending, [], 0
+            # what is applied while we wait below belongs to the next checkpoint
+            changed = {p: state.drain() for p, state in self.tracker.partitions.items()}
             await self.emitter.flush()
-            written = 0
-            for partition, state in self.tracker.partitions.items():
-                if records := state.dirty():
-                    self.emitter.extend(self._changelog, partition, records)
-                    written += len(records)
+            for partition, records in changed.items():
+                self.emitter.extend(self._changelog, partition, records)
             await self.emitter.flush()
-            for state in self.tracker.partitions.values():
-                state.clean()
             for batch in batches:
                 self.consumer.complete(batch)
             self.progress = time.monotonic()
         CHECKPOINT_SECONDS.observe(self.progress - started)
-        CHECKPOINT_BUCKETS.observe(written)
+        CHECKPOINT_BUCKETS.observe(sum(map(len, changed.values())))
         self._observe()
 
     def _observe(self) -> None:
         for partition, state in self.tracker.partitions.items():
             if state.clock.year > 1:
                 CLOCK.labels(partition).set(state.clock.timestamp())
+
+
+def _now_ms() -> int:
+    return int(time.time() * 1000)
 
 
 def create_app(settings: Settings, transport: type[Transport]) -> faust.App:

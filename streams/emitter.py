@@ -42,7 +42,13 @@ class Emitter(ABC):
 
     def extend(self, topic: str, partition: int, records: Iterable[Record]) -> None:
         """Queues several records."""
-        self._records[topic, partition].extend(records)
+        if records := list(records):
+            self._records[topic, partition].extend(records)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is queued."""
+        return not self._records
 
     def forget(self) -> None:
         """Drops what is queued: whoever has the partitions next will say it again."""

@@ -6,7 +6,8 @@ not counted again when it is read again.
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from zlib import crc32
 
@@ -17,6 +18,13 @@ from corridor.tracking.update import Output, advance, next_timer
 
 BUCKETS = 256
 """Buckets of a partition; part of the stored format."""
+
+
+SKEW_MS = 5_000
+"""How much later than one source another one may tell what came first."""
+
+LEAD_STEP_MS = 100
+"""How finely event time is kept while it ripens."""
 
 
 class Bucket(msgspec.Struct, array_like=True):
@@ -51,9 +59,9 @@ class PartitionState:
     def __init__(self) -> None:
         self.buckets = [Bucket() for _ in range(BUCKETS)]
         self.clock = BEGINNING
-        self._topic_clocks: dict[str, datetime] = {}
-        self._behind: set[str] = set()
-        self._leading: set[str] = set()
+        self._heard: dict[str, datetime] = {}
+        self._leads: deque[tuple[int, datetime]] = deque()
+        self._ripe = BEGINNING
         self._dirty: set[int] = set()
         self._loaded: dict[int, _Head] = {}
         self._timers: list[tuple[datetime, str]] = []
@@ -85,17 +93,10 @@ class PartitionState:
         for unit in self.units():
             self._schedule(unit)
 
-    def expect(self, topics: set[str]) -> None:
-        """Says of which sources there is something to read, before the first batch of them."""
-        self._behind = topics
-
-    def dirty(self) -> list[tuple[bytes, bytes]]:
-        """Changelog records of the buckets that have changed since `clean`."""
-        return [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(self._dirty)]
-
-    def clean(self) -> None:
-        """Says that what `dirty` returned is durable."""
-        self._dirty.clear()
+    def drain(self) -> list[tuple[bytes, bytes]]:
+        """Changelog records of the buckets that have changed since the last call."""
+        dirty, self._dirty = self._dirty, set()
+        return [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
 
     def units(self) -> Iterator[Unit]:
         """All units."""
@@ -129,36 +130,38 @@ class PartitionState:
     # time ----------------------------------------------------------------------------------------
 
     def hear(self, topic: str, time: datetime) -> None:
-        """Notes how far a source has come, without letting time pass."""
-        self._topic_clocks[topic] = max(time, self._topic_clocks.get(topic, BEGINNING))
+        """Notes how far a source has come, without letting time pass.
 
-    def tick(self, topic: str, time: datetime, out: list[Output]) -> None:
-        """Lets the event time of a source pass, and with it that of the partition.
-
-        A source that is being caught up with holds the others back: what it has yet to tell came
-        earlier than what they tell. Itineraries only hold back (`hear`), so that no event gives
-        up waiting for one that has not been read, and no plan makes things overdue.
+        For itineraries: no plan makes things overdue.
         """
-        if time <= self._topic_clocks.get(topic, BEGINNING):
-            return
-        self._topic_clocks[topic] = time
-        self._leading.add(topic)
-        self._advance(min([time, *self._held(topic)]), out)
+        if time > self._heard.get(topic, BEGINNING):
+            self._heard[topic] = time
 
-    def caught_up(self, topic: str, yes: bool, out: list[Output]) -> None:
-        """Says whether a source has been read to its end, after each batch of it."""
-        if yes:
-            self._behind.discard(topic)
-        else:
-            self._behind.add(topic)
-        if self._leading:
-            latest = max(self._topic_clocks[leader] for leader in self._leading)
-            self._advance(min([latest, *self._held()]), out)
+    def tick(self, topic: str, time: datetime, record_ms: int) -> None:
+        """Notes that event time has come to `time`, by a record that was written at `record_ms`."""
+        self.hear(topic, time)
+        leads = self._leads
+        if not leads:
+            leads.append((record_ms, time))
+        elif time > leads[-1][1]:
+            if record_ms - leads[-1][0] < LEAD_STEP_MS:
+                leads[-1] = (record_ms, time)
+            else:
+                leads.append((record_ms, time))
 
-    def _held(self, but: str = "") -> Iterator[datetime]:
-        for topic in self._behind:
-            if topic != but:
-                yield self._topic_clocks.get(topic, BEGINNING)
+    def ripen(self, now_ms: int, behind: Iterable[str], out: list[Output]) -> None:
+        """Lets time pass, as far as all that was told before is surely known.
+
+        What one source tells counts only `SKEW_MS` later, so that the others, which are read side
+        by side with it, can tell what came before; and never beyond what has been heard of a
+        source that still has records to read. Else a fast replay, or a restart after a pause,
+        would find things overdue whose departure is merely the next record of another topic.
+        """
+        leads = self._leads
+        while leads and leads[0][0] <= now_ms - SKEW_MS:
+            self._ripe = max(self._ripe, leads.popleft()[1])
+        heard = self._heard
+        self._advance(min([self._ripe, *(heard.get(t, BEGINNING) for t in behind)]), out)
 
     def _advance(self, now: datetime, out: list[Output]) -> None:
         if now <= self.clock:

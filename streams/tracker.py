@@ -1,6 +1,7 @@
 """From a batch of records to changed units and to what there is to say: no I/O, no waiting."""
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from aiokafka.structs import ConsumerRecord
@@ -31,14 +32,13 @@ class Tracker:
         self.partitions: dict[int, PartitionState] = {}
         self._emitter = emitter
 
-    def apply(self, topic: str, partition: int, records: list[ConsumerRecord], end: int) -> None:
+    def apply(self, topic: str, partition: int, records: list[ConsumerRecord]) -> None:
         """Counts every record of one fetch.
 
         Args:
             topic: Source topic.
             partition: Its partition, and that of the state.
             records: Records in order.
-            end: Next offset that the broker will give out, as far as is known.
         """
         state = self.partitions[partition]
         out: list[Output] = []
@@ -51,11 +51,16 @@ class Tracker:
                 letters.append(_letter(verdict, record))
             else:
                 verdicts[verdict] += 1
-        state.caught_up(topic, records[-1].offset + 1 >= end, out)
         RECEIVED.labels(topic).inc(len(records))
         if skipped := verdicts["SKIPPED"]:
             SKIPPED.labels(topic).inc(skipped)
         self._emit(partition, out, letters)
+
+    def ripen(self, partition: int, now_ms: int, behind: Iterable[str]) -> None:
+        """Lets event time pass in a partition; see `PartitionState.ripen`."""
+        out: list[Output] = []
+        self.partitions[partition].ripen(now_ms, behind, out)
+        self._emit(partition, out, [])
 
     def _itinerary(
         self, state: PartitionState, record: ConsumerRecord, out: list[Output]
@@ -113,7 +118,7 @@ class Tracker:
                 if verdict in _CHANGES:
                     state.put(index, unit)
         if actual:
-            state.tick(record.topic, event.event_time, out)
+            state.tick(record.topic, event.event_time, record.timestamp)
         return verdict
 
     def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:
@@ -126,14 +131,14 @@ class Tracker:
             else:
                 letters.append(_expired(output))
                 continue
-            add(topic, partition, key.encode(), output.model_dump_json(exclude_none=True).encode())
+            add(topic, partition, key.encode(), output.to_json())
         for letter in letters:
             REJECTED.labels(letter.origin.topic, letter.reason).inc()
             add(
                 topics.DEAD_LETTERS.name,
                 partition,
                 letter.dead_letter_id.encode(),
-                letter.model_dump_json(exclude_none=True).encode(),
+                letter.to_json(),
             )
 
 

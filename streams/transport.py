@@ -91,8 +91,8 @@ class BatchDelivery(Consumer):
     settle: Callable[[], Awaitable[None]]
     """Completes the batches that are held; set by whoever holds them."""
 
-    sought: Callable[[set[TP]], None]
-    """Is told after each seek which partitions have something to read; for whoever sets it."""
+    sought: Callable[[Mapping[TP, int]], None]
+    """Is told after each seek which offset of each partition comes next; for whoever sets it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self._deliveries = defaultdict(deque)
@@ -187,15 +187,11 @@ class BatchDelivery(Consumer):
         self._forget([*self._deliveries, *self._watermarks])
         await super().perform_seek()
         # aiokafka leaves a partition where it is as long as nothing of it was ever committed
-        assignment = self.assignment()
-        fresh = {tp for tp in assignment if not self._committed_offset[tp]}
-        if fresh:
+        offsets = {tp: self._committed_offset[tp] or 0 for tp in self.assignment()}
+        if fresh := {tp for tp, offset in offsets.items() if not offset}:
             await self._rewind(fresh)
-        starts = await self.earliest_offsets(*assignment)
-        ends = await self.highwaters(*assignment)
-        self.sought(
-            {tp for tp in assignment if ends[tp] > max(starts[tp], self._committed_offset[tp] or 0)}
-        )
+            offsets.update(await self.earliest_offsets(*fresh))
+        self.sought(offsets)
 
     @abstractmethod
     async def _rewind(self, tps: set[TP]) -> None:
@@ -210,7 +206,7 @@ async def _nothing_held() -> None:
     pass
 
 
-def _ignore(unread: set[TP]) -> None:
+def _ignore(offsets: Mapping[TP, int]) -> None:
     pass
 
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -138,15 +139,23 @@ class Cluster:
         tracker = Tracker(emitter)
         tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
         inputs = self.read([topics.ITINERARIES.name, topics.CARRIER.name])
-        for state in tracker.partitions.values():
-            state.expect({tp.topic for tp in inputs})
         for tp in sorted(inputs, key=lambda tp: tp.topic != topics.ITINERARIES.name):
-            tracker.apply(tp.topic, tp.partition, inputs[tp], len(inputs[tp]))
+            tracker.apply(tp.topic, tp.partition, inputs[tp])
+        for partition in range(PARTITIONS):
+            tracker.ripen(partition, 2**62, ())
         return said(emitter.values())
 
     def wait_until_done(self, seconds: float = 120) -> None:
         """Waits until everything is committed."""
         wait_until(lambda: self.lag() == 0, seconds, interval=0.3, what="lag is 0")
+
+    def wait_until_right(self, seconds: float = 120) -> None:
+        """Waits until everything is committed, and time has passed, and what was said is right."""
+        self.wait_until_done(seconds)
+        deadline = time.monotonic() + 20
+        while (found := self.differences()) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert found == []
 
 
 class Collector(Emitter):

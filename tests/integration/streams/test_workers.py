@@ -39,8 +39,7 @@ def test_a_worker_killed_again_and_again_says_what_an_undisturbed_one_says(
         advance(flights, MESSAGES, 0.2 * life + dice.random() * 0.2)
         flights.kill(f"worker{life}")
     flights.start("last")
-    flights.wait_until_done()
-    assert flights.differences() == []
+    flights.wait_until_right()
 
 
 def test_two_workers_that_join_leave_and_die_say_what_one_says(flights: Cluster) -> None:
@@ -54,8 +53,7 @@ def test_two_workers_that_join_leave_and_die_say_what_one_says(flights: Cluster)
     advance(flights, MESSAGES, 0.5)
     flights.stop("two")  # a leave
     flights.start("four")
-    flights.wait_until_done()
-    assert flights.differences() == []
+    flights.wait_until_right()
 
 
 def test_a_broker_that_is_killed_under_the_workers_costs_nothing(flights: Cluster) -> None:
@@ -66,8 +64,7 @@ def test_a_broker_that_is_killed_under_the_workers_costs_nothing(flights: Cluste
     flights.start("kafka")
     if flights.workers["worker"].poll() is not None:  # it may crash; who supervises starts it anew
         flights.start("again")
-    flights.wait_until_done(180)
-    assert flights.differences() == []
+    flights.wait_until_right(180)
 
 
 def test_a_worker_that_starts_again_has_its_state_and_says_nothing_twice(
@@ -75,10 +72,9 @@ def test_a_worker_that_starts_again_has_its_state_and_says_nothing_twice(
 ) -> None:
     flights.publish(MESSAGES // 2)
     flights.start("one")
-    flights.wait_until_done()
+    flights.wait_until_right()
     flights.stop("one")
     before = len(flights.said())
-    flights.publish(0)
     flights.start("two")
     flights.publish(MESSAGES // 2)  # the same once more: all of it is known
     flights.wait_until_done()

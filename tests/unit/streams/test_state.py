@@ -9,7 +9,7 @@ from corridor.codes import Mode
 from corridor.models import Itinerary, Leg
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import Output, apply_itinerary
-from streams.state import PartitionState, bucket_of
+from streams.state import SKEW_MS, PartitionState, bucket_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -56,7 +56,7 @@ def test_what_is_written_is_what_is_restored(unit_ids: list[str]) -> None:
     state = PartitionState()
     for offset, unit_id in enumerate(unit_ids):
         put(state, unit_id, START, offset)
-    again = restored(state.dirty())
+    again = restored(state.drain())
     assert sorted(again.units(), key=lambda u: u.unit_id) == sorted(
         state.units(), key=lambda u: u.unit_id
     )
@@ -67,69 +67,81 @@ def test_what_is_written_is_what_is_restored(unit_ids: list[str]) -> None:
 def test_only_buckets_that_changed_are_written() -> None:
     state = PartitionState()
     put(state, "one", START, 0)
-    assert [key for key, _ in state.dirty()] == [b"%d" % bucket_of(b"one")]
-    state.clean()
-    assert state.dirty() == []
+    assert [key for key, _ in state.drain()] == [b"%d" % bucket_of(b"one")]
+    assert state.drain() == []
 
 
 def test_a_bucket_that_has_counted_less_does_not_replace_one_that_has_counted_more() -> None:
     old, new = PartitionState(), PartitionState()
     put(old, "unit", START, 5)
     put(new, "unit", START + timedelta(days=1), 9)
-    for changelogs in ((old.dirty(), new.dirty()), (new.dirty(), old.dirty())):
+    old_records, new_records = old.drain(), new.drain()
+    for changelogs in ((old_records, new_records), (new_records, old_records)):
         (unit,) = restored(*changelogs).units()
         assert unit.journeys[0].legs[0].planned_departure == START + timedelta(days=1)
+
+
+def ripe(state: PartitionState, behind: tuple[str, ...] = ()) -> list[Output]:
+    out: list[Output] = []
+    state.ripen(10 * SKEW_MS, behind, out)
+    return out
 
 
 def test_timers_are_set_again_by_a_restore() -> None:
     state = PartitionState()
     put(state, "unit", START, 0)
-    again = restored(state.dirty())
-    out: list[Output] = []
-    again.tick("carrier", START + timedelta(hours=2), out)
-    assert [getattr(o, "stage", None) for o in out] == ["OVERDUE"]
+    again = restored(state.drain())
+    again.tick("carrier", START + timedelta(hours=2), 0)
+    assert [getattr(o, "stage", None) for o in ripe(again)] == ["OVERDUE"]
+
+
+def test_what_one_source_tells_lets_time_pass_only_when_the_others_had_time_to_tell() -> None:
+    state = PartitionState()
+    state.tick("carrier", START, 1000)
+    state.ripen(1000 + SKEW_MS - 1, (), [])
+    assert state.clock < START
+    state.ripen(1000 + SKEW_MS, (), [])
+    assert state.clock == START
 
 
 def test_a_source_that_is_behind_holds_the_clock_back() -> None:
     state = PartitionState()
-    out: list[Output] = []
-    state.tick("carrier", START, out)
-    state.caught_up("carrier", False, out)
-    state.tick("iot", START + timedelta(days=2), out)
-    state.caught_up("iot", True, out)
+    state.tick("carrier", START, 0)
+    state.tick("iot", START + timedelta(days=2), 0)
+    ripe(state, behind=("carrier",))
     assert state.clock == START
-    state.tick("carrier", START + timedelta(days=1), out)
-    state.caught_up("carrier", True, out)
+    ripe(state)
     assert state.clock == START + timedelta(days=2)
 
 
 def test_itineraries_that_are_not_read_yet_hold_the_clock_back() -> None:
     state = PartitionState()
-    state.expect({"itineraries", "carrier"})
-    state.tick("carrier", START + timedelta(days=30), [])
-    state.caught_up("carrier", True, [])
+    state.tick("carrier", START + timedelta(days=30), 0)
+    ripe(state, behind=("itineraries",))
     assert state.clock < START
     state.hear("itineraries", START)
-    state.caught_up("itineraries", False, [])
+    ripe(state, behind=("itineraries",))
     assert state.clock == START
-    state.caught_up("itineraries", True, [])
-    assert state.clock == START + timedelta(days=30)
 
 
 def test_itineraries_alone_let_no_time_pass() -> None:
     state = PartitionState()
-    state.tick("carrier", START, [])
+    state.tick("carrier", START, 0)
     state.hear("itineraries", START + timedelta(days=3))
-    state.caught_up("itineraries", True, [])
+    ripe(state)
     assert state.clock == START
 
 
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.booleans()), max_size=50))
-def test_the_clock_never_runs_back(ticks: list[tuple[str, int, bool]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abc"), st.integers(0, 100), st.integers(0, 99_999)), max_size=50
+    )
+)
+def test_the_clock_never_runs_back(ticks: list[tuple[str, int, int]]) -> None:
     state = PartitionState()
     seen = state.clock
-    for topic, minutes, caught_up in ticks:
-        state.tick(topic, START + timedelta(minutes=minutes), [])
-        state.caught_up(topic, caught_up, [])
+    for topic, minutes, record_ms in ticks:
+        state.tick(topic, START + timedelta(minutes=minutes), record_ms)
+        state.ripen(record_ms, (topic,) if minutes % 2 else (), [])
         assert state.clock >= seen
         seen = state.clock
