@@ -18,6 +18,9 @@ lock:  ## pins every dependency of every extra, for all platforms, with hashes
 	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
 	  --no-annotate --no-header --upgrade pyproject.toml requirements-build.in -o requirements.lock
 
+demo: .venv/installed  ## real flights through a real stack; ONCE=1 ends by itself
+	@$(BIN)/corridor demo $(if $(ONCE),--once)
+
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

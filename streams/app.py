@@ -19,9 +19,13 @@ from corridor.metrics import (
     CHECKPOINT_BUCKETS,
     CHECKPOINT_SECONDS,
     CLOCK,
+    LAG,
     REBALANCES,
+    UNITS,
+    WAITING,
 )
 from corridor.settings import Settings
+from corridor.tracking.unit import BEGINNING
 from streams.connection import faust_credentials
 from streams.emitter import Emitter, KafkaEmitter
 from streams.restore import restore as restore_from_kafka
@@ -64,7 +68,7 @@ class Worker:
         self.app = create_app(settings, transport)
         self.emitter = emitter or KafkaEmitter(settings)
         self.tracker = Tracker(self.emitter)
-        self.progress = time.monotonic()
+        self.progress = self._alive = time.monotonic()
         self._restore = restore or partial(restore_from_kafka, settings)
         self._changelog = topics.changelog(settings.group).name
         self._checkpointing = asyncio.Lock()
@@ -78,7 +82,7 @@ class Worker:
             name="track",
             concurrency=1,
         )(self._track)
-        self.app.timer(1.0)(self._ripen)
+        self.app.timer(1.0)(self._pulse)
         self.app.on_rebalance_complete.connect(self._take_over)
         self.app.on_partitions_revoked.connect(self._give_up)
         self.app.on_before_shutdown.connect(self._stop)
@@ -92,6 +96,11 @@ class Worker:
     def ready(self) -> bool:
         """Whether the worker has its partitions' state and reads."""
         return self.app.consumer_generation_id > 0 and not self.app.rebalancing
+
+    @property
+    def stuck_seconds(self) -> float:
+        """For how long there has been work without progress, or no life at all."""
+        return time.monotonic() - min(self.progress, self._alive)
 
     @property
     def busy(self) -> bool:
@@ -109,7 +118,6 @@ class Worker:
         assigned = sorted({tp.partition for tp in self.consumer.assignment()})
         self.tracker.partitions = await self._restore(assigned)
         REBALANCES.inc()
-        self._observe()
         log.info(
             "partitions taken over",
             partitions=assigned,
@@ -123,6 +131,9 @@ class Worker:
         self.emitter.forget()
         self._pending.clear()
         self._records = 0
+        self._next = {}
+        LAG.clear()
+        CLOCK.clear()
 
     def _sought(self, offsets: Mapping[TP, int]) -> None:
         self._next = dict(offsets)
@@ -138,16 +149,33 @@ class Worker:
             if end is None or end > self._next.get(tp, 0)
         ]
 
-    async def _ripen(self) -> None:
-        """Lets time pass while nothing is read."""
-        if not self.busy and not self.app.rebalancing:
+    async def _pulse(self) -> None:
+        """Every second: lets time pass while nothing is read, and shows how things stand."""
+        self._alive = time.monotonic()
+        if self.app.rebalancing:
+            return
+        lag = {
+            tp: max(0, (self.consumer.highwater(tp) or 0) - offset)
+            for tp, offset in self._next.items()
+        }
+        if not self.busy:
+            if not any(lag.values()):
+                self.progress = self._alive
             for partition in list(self.tracker.partitions):
                 self.tracker.ripen(partition, _now_ms(), self._behind(partition))
             if not self.emitter.empty:
                 await self._checkpoint()
+        for tp, records in lag.items():
+            LAG.labels(tp.topic, tp.partition).set(records)
+        states = self.tracker.partitions.values()
+        UNITS.set(sum(len(bucket.units) for state in states for bucket in state.buckets))
+        WAITING.set(sum(sum(state.waiting.values()) for state in states))
+        for partition, state in self.tracker.partitions.items():
+            if state.clock > BEGINNING:
+                CLOCK.labels(partition).set(state.clock.timestamp())
 
     async def _settle(self) -> None:
-        if self._pending:
+        if self.busy:  # also a checkpoint that is under way must end before another owner begins
             await self._checkpoint()
 
     async def _stop(self, *args: object, **kwargs: object) -> None:
@@ -200,12 +228,6 @@ class Worker:
             self.progress = time.monotonic()
         CHECKPOINT_SECONDS.observe(self.progress - started)
         CHECKPOINT_BUCKETS.observe(sum(map(len, changed.values())))
-        self._observe()
-
-    def _observe(self) -> None:
-        for partition, state in self.tracker.partitions.items():
-            if state.clock.year > 1:
-                CLOCK.labels(partition).set(state.clock.timestamp())
 
 
 def _now_ms() -> int:

@@ -35,6 +35,17 @@ class Bucket(msgspec.Struct, array_like=True):
     units: dict[str, Unit] = {}
 
 
+class Clock(msgspec.Struct, array_like=True):
+    """How far event time had come. Written after the buckets of its checkpoint, to the same
+    partition of the changelog, so that a restored clock is never ahead of the restored units."""
+
+    lead: tuple[int, datetime] | None = None
+    heard: dict[str, datetime] = {}
+
+
+CLOCK_KEY = b"clock"
+
+
 class _Head(msgspec.Struct, array_like=True):
     """A bucket whose units are not decoded yet: most changelog records are soon replaced."""
 
@@ -44,6 +55,7 @@ class _Head(msgspec.Struct, array_like=True):
 
 
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
+_decode_clock = msgspec.msgpack.Decoder(Clock).decode
 _decode_units = msgspec.msgpack.Decoder(dict[str, Unit]).decode
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -59,6 +71,8 @@ class PartitionState:
     def __init__(self) -> None:
         self.buckets = [Bucket() for _ in range(BUCKETS)]
         self.clock = BEGINNING
+        self.waiting: dict[str, int] = {}
+        """How many events of a unit wait for their itinerary, where some do."""
         self._heard: dict[str, datetime] = {}
         self._leads: deque[tuple[int, datetime]] = deque()
         self._ripe = BEGINNING
@@ -77,6 +91,13 @@ class PartitionState:
         """
         if value is None:
             return
+        if key == CLOCK_KEY:
+            clock = _decode_clock(value)
+            for topic, time in clock.heard.items():
+                self.hear(topic, time)
+            if clock.lead is not None:
+                self._leads.append(clock.lead)
+            return
         head, index = _decode_head(value), int(key)
         known = self._loaded.get(index)
         if known is None or all(
@@ -92,11 +113,17 @@ class PartitionState:
         self._loaded.clear()
         for unit in self.units():
             self._schedule(unit)
+            if unit.waiting:
+                self.waiting[unit.unit_id] = len(unit.waiting)
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Changelog records of the buckets that have changed since the last call."""
         dirty, self._dirty = self._dirty, set()
-        return [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
+        records = [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
+        if records:
+            lead = self._leads[-1] if self._leads else (0, self._ripe)
+            records.append((CLOCK_KEY, _encode(Clock(lead, self._heard))))
+        return records
 
     def units(self) -> Iterator[Unit]:
         """All units."""
@@ -124,6 +151,10 @@ class PartitionState:
             units.pop(unit.unit_id, None)
         else:
             units[unit.unit_id] = unit
+        if unit.waiting:
+            self.waiting[unit.unit_id] = len(unit.waiting)
+        else:
+            self.waiting.pop(unit.unit_id, None)
         self._dirty.add(index)
         self._schedule(unit)
 

@@ -9,7 +9,7 @@ from corridor.codes import Mode
 from corridor.models import Itinerary, Leg
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import Output, apply_itinerary
-from streams.state import SKEW_MS, PartitionState, bucket_of
+from streams.state import CLOCK_KEY, SKEW_MS, PartitionState, bucket_of
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -67,7 +67,7 @@ def test_what_is_written_is_what_is_restored(unit_ids: list[str]) -> None:
 def test_only_buckets_that_changed_are_written() -> None:
     state = PartitionState()
     put(state, "one", START, 0)
-    assert [key for key, _ in state.drain()] == [b"%d" % bucket_of(b"one")]
+    assert [key for key, _ in state.drain()] == [b"%d" % bucket_of(b"one"), CLOCK_KEY]
     assert state.drain() == []
 
 
@@ -92,6 +92,14 @@ def test_timers_are_set_again_by_a_restore() -> None:
     put(state, "unit", START, 0)
     again = restored(state.drain())
     again.tick("carrier", START + timedelta(hours=2), 0)
+    assert [getattr(o, "stage", None) for o in ripe(again)] == ["OVERDUE"]
+
+
+def test_time_goes_on_after_a_restore_though_nothing_more_is_read() -> None:
+    state = PartitionState()
+    state.tick("carrier", START + timedelta(hours=2), 0)
+    put(state, "unit", START, 0)
+    again = restored(state.drain())
     assert [getattr(o, "stage", None) for o in ripe(again)] == ["OVERDUE"]
 
 
