@@ -1,10 +1,16 @@
-"""From bytes to a message, or to the reason why not."""
+"""From bytes to a message, or to the reason why not, and to the dead letter that tells of it.
+
+Edges, workers and sinks all judge by this page, so that the same fault has the same name, and the
+same message from the same place the same dead letter, whoever meets it.
+"""
 
 import base64
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+import orjson
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from corridor.codes import Reject
@@ -13,7 +19,15 @@ from corridor.models import DeadLetter, Message, Origin
 
 M = TypeVar("M", bound=Message)
 
-_REASONS = {"unknown_code": Reject.UNKNOWN_CODE}
+PAYLOAD_KEPT = 500_000
+"""Bytes of a payload that are kept; as base64 they fit into a message with all that is said."""
+KEY_KEPT = 50_000
+"""Bytes of a key that are kept."""
+SAID = 500
+"""Characters of whatever is quoted from a bad message."""
+
+_FIELD_OF = {"unknown_code": "code", "no_subject": "unit_id"}
+"""The field that a person would mend, where a fault belongs to a message as a whole."""
 
 
 class Malformed(NamedTuple):
@@ -27,27 +41,47 @@ class Malformed(NamedTuple):
 class Decoder(Generic[M]):
     """Reads one kind of message."""
 
-    def __init__(self, model: type[M]) -> None:
-        self._validate = model.__pydantic_validator__.validate_json
+    def __init__(self, model: type[M] | TypeAdapter[M], tags: Sequence[str] = ()) -> None:
+        """Makes a decoder.
+
+        Args:
+            model: The message's model, or a union of models that a field tells apart.
+            tags: The values of that field.
+        """
+        self._validate: Callable[[bytes], M] = (
+            model.validator.validate_json
+            if isinstance(model, TypeAdapter)
+            else model.__pydantic_validator__.validate_json
+        )
+        self._tags = tags
 
     def __call__(self, payload: bytes | None) -> M | Malformed:
         """The message, or the first thing that is wrong with it."""
         if payload is None:
             return Malformed(Reject.MALFORMED, None, "the record has no value")
         try:
-            message: M = self._validate(payload)
+            return self._validate(payload)
         except ValidationError as error:
-            return _explain(error)
-        return message
+            return _explain(error, self._tags)
 
 
-def _explain(error: ValidationError) -> Malformed:
+def _explain(error: ValidationError, tags: Sequence[str]) -> Malformed:
     # A default that depends on a field that is itself wrong is not what a person would name.
-    errors: list[ErrorDetails] = error.errors(include_url=False, include_input=False)
-    first = next(e for e in errors if e["type"] != "default_factory_not_called")
-    field = ".".join(str(part) for part in first["loc"]) or None
-    reason = _REASONS.get(first["type"], Reject.MALFORMED)
-    if field == "schema_version":
+    errors: list[ErrorDetails] = [
+        fault
+        for fault in error.errors(include_url=False, include_input=False)
+        if fault["type"] != "default_factory_not_called"
+    ]
+    first = errors[0]
+    if first["type"] in ("union_tag_not_found", "union_tag_invalid"):
+        field = first["ctx"]["discriminator"].strip("'")
+        return Malformed(Reject.MALFORMED, field, f"{field} must be {' or '.join(tags)}")
+    path = first["loc"][1:] if tags else first["loc"]  # the tag is no field
+    field = _FIELD_OF.get(first["type"]) or ".".join(map(str, path)) or None
+    reason = Reject.MALFORMED
+    if first["type"] == "unknown_code":
+        reason = Reject.UNKNOWN_CODE
+    elif field == "schema_version":
         reason = Reject.UNKNOWN_VERSION
     others = len(errors) - 1
     more = f" (and {others} more)" if others else ""
@@ -63,18 +97,50 @@ def dead_letter(
     time: datetime,
     source: str | None = None,
 ) -> DeadLetter:
-    """The quarantine's record of a message; its id says from where it came."""
+    """The quarantine's record of a message that cannot be used; it always fits into a message.
+
+    Args:
+        malformed: Why.
+        origin: Where it came from.
+        key: The record's key.
+        payload: The raw bytes.
+        time: When it was rejected.
+        source: Who sent it; by default what the payload says, if that much can be read.
+    """
+    payload = payload or b""
+    kept = base64.b64encode(payload[:PAYLOAD_KEPT]).decode()
+    detail = malformed.detail[:SAID]
+    if len(payload) > PAYLOAD_KEPT:
+        detail += (
+            f"; only the first {PAYLOAD_KEPT:,} bytes are kept, the rest is where it came from"
+        )
+    if key is not None and len(key) > KEY_KEPT:
+        detail += f"; only the first {KEY_KEPT:,} bytes of its key are kept"
     return DeadLetter(
-        # whoever rejects it and why: what came from one place is one letter
-        dead_letter_id=derived_id(
-            *(str(part) for part in origin.model_dump(exclude_none=True).values())
-        ),
+        dead_letter_id=_identity(origin, kept),
         reason=malformed.reason,
-        field=malformed.field,
-        detail=malformed.detail,
-        source=source,
+        field=malformed.field and malformed.field[:SAID],
+        detail=detail,
+        source=_source(payload) if source is None else source,
         origin=origin,
-        key=None if key is None else base64.b64encode(key).decode(),
-        payload=base64.b64encode(payload or b"").decode(),
+        key=None if key is None else base64.b64encode(key[:KEY_KEPT]).decode(),
+        payload=kept,
         rejected_time=time,
     )
+
+
+def _identity(origin: Origin, payload: str) -> str:
+    """What came from one place is one letter, whoever rejects it and why."""
+    if origin.file is None:
+        return derived_id(str(origin.topic), str(origin.partition), str(origin.offset))
+    # a file may be edited and played again: another line may then have the same number
+    return derived_id("replay", origin.file, str(origin.line), payload)
+
+
+def _source(payload: bytes) -> str | None:
+    try:
+        fields: Any = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        return None
+    source = fields.get("source") if isinstance(fields, dict) else None
+    return source[:SAID] if isinstance(source, str) else None

@@ -13,7 +13,11 @@ RETENTION_MS = 7 * DAY_MS
 QUARANTINE_RETENTION_MS = 90 * DAY_MS
 
 _DELETE = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
-_QUARANTINE = {"cleanup.policy": "delete", "retention.ms": str(QUARANTINE_RETENTION_MS)}
+_QUARANTINE = {
+    "cleanup.policy": "delete",
+    "retention.ms": str(QUARANTINE_RETENTION_MS),
+    "max.message.bytes": str(1024 * 1024),  # every dead letter fits into it
+}
 # A changelog is read whole at a recovery, so it is compacted early and in small segments.
 _CHANGELOG = {
     "cleanup.policy": "compact",

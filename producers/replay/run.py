@@ -9,7 +9,6 @@ from corridor import topics
 from corridor.metrics import REJECTED
 from corridor.models import DeadLetter
 from producers.batches import Headers
-from producers.messages import to_json
 from producers.replay.file import ReplayWriter
 from producers.replay.record import Record, to_text
 
@@ -46,7 +45,7 @@ class KafkaTarget:
     def reject(self, letter: DeadLetter) -> None:
         REJECTED.labels("replay", letter.reason.value).inc()
         key = letter.dead_letter_id.encode()
-        self._publisher.publish(topics.DEAD_LETTERS.name, key, to_json(letter))
+        self._publisher.publish(topics.DEAD_LETTERS.name, key, letter.to_json())
 
 
 class FileTarget:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import structlog
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError
 from kafka.producer.future import FutureRecordMetadata
 
 from corridor.metrics import REJECTED
@@ -30,13 +30,10 @@ class Quarantine:
             return True
         try:
             producer = self._producer or self._connect()
-            deliveries = [(letter, self._send(producer, letter)) for letter in letters]
+            deliveries = [self._send(producer, letter) for letter in letters]
             producer.flush(timeout=DELIVERY_SECONDS)
-            for letter, delivery in deliveries:
-                try:
-                    delivery.get(timeout=0)
-                except MessageSizeTooLargeError:
-                    self._send(producer, _without_payload(letter)).get(timeout=DELIVERY_SECONDS)
+            for delivery in deliveries:
+                delivery.get(timeout=0)
         except KafkaError as error:
             _log.warning("dead letters not delivered, will be tried again", error=repr(error))
             return False
@@ -53,7 +50,7 @@ class Quarantine:
         return producer.send(
             self._topic,
             key=letter.dead_letter_id.encode(),
-            value=letter.model_dump_json().encode(),
+            value=letter.to_json(),
         )
 
     def _connect(self) -> KafkaProducer:
@@ -61,15 +58,8 @@ class Quarantine:
             client_id="corridor-sink",
             acks="all",
             enable_idempotence=True,
-            max_request_size=16 * 1024 * 1024,  # the topic decides what is too large
             max_block_ms=DELIVERY_SECONDS * 1000,
             allow_auto_create_topics=False,
             **self._settings.kafka_client(),
         )
         return self._producer
-
-
-def _without_payload(letter: DeadLetter) -> DeadLetter:
-    """Base64 is larger than what it holds, so what Kafka took once it may not take again."""
-    detail = f"{letter.detail} (the payload is too large to keep; it is at its origin only)"
-    return letter.model_copy(update={"payload": "", "detail": detail})

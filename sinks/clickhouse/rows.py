@@ -7,7 +7,6 @@ its columns can hold it, at a tenth of pydantic's cost.
 
 import types
 import typing
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -20,11 +19,11 @@ from typing import Annotated, Any, Literal, Protocol
 import msgspec
 from annotated_types import Ge, Le, MaxLen, MinLen
 from kafka import TopicPartition
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from corridor.codes import CODES, Reject
-from corridor.identity import derived_id
+from corridor.decoding import Decoder, Malformed, dead_letter
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
 from sinks.clickhouse.tables import CODE, DEAD_LETTERS, OPTIONAL_TIME, TEXT, TIME, Column, Table
 
@@ -65,7 +64,7 @@ class Reader:
 
     def __init__(self, table: Table) -> None:
         self.table = table
-        self._model = table.model
+        self._validate: Decoder[Message] = Decoder(table.model)
         self._decode = msgspec.json.Decoder(_struct(table.model, table)).decode
         self._settle = _SETTLERS.get(table.model, lambda message: False)
         self._getters = [_getter(column, table) for column in table.columns]
@@ -103,33 +102,28 @@ class Reader:
                 ):
                     raise ValueError
             except (msgspec.MsgspecError, ValueError, TypeError):
-                judged = self._judge(partition, record)
-                if isinstance(judged, DeadLetter):
+                message = self._judge(record)
+                if isinstance(message, Malformed):
+                    letter = _letter(message, partition, record)
                     if self.table is not DEAD_LETTERS:
-                        rejected.append(judged)
+                        rejected.append(letter)
                         continue
                     # the quarantine's own unreadable records are kept as what they are
-                    judged = self._decode(judged.model_dump_json().encode())
-                message = judged
+                    message = self._decode(letter.to_json())
                 self._settle(message)
             messages.append(message)
             kept.append(record)
         return messages, kept
 
-    def _judge(self, partition: TopicPartition, record: Record) -> Any:
+    def _judge(self, record: Record) -> Any:
         """The message after all, or why it cannot be a row."""
+        message = self._validate(record.value)
+        if isinstance(message, Malformed):
+            return message
         try:
-            model = self._model.model_validate_json(record.value or b"")
-        except ValidationError as error:
-            return dead_letter(partition, record, *_reason(error))
-        except (ValueError, OverflowError) as error:
-            return dead_letter(partition, record, Reject.MALFORMED, None, str(error))
-        try:
-            return self._decode(model.model_dump_json().encode())
+            return self._decode(message.to_json())
         except (msgspec.MsgspecError, ValueError) as error:
-            return dead_letter(
-                partition, record, Reject.MALFORMED, _path(error), f"no column for it: {error}"
-            )
+            return Malformed(Reject.MALFORMED, _path(error), f"no column for it: {error}")
 
     def _plausible(self, columns: list[Values]) -> bool:
         """False when a time is where the model's bounds may be: the model knows exactly."""
@@ -160,30 +154,14 @@ class Reader:
         return columns, count
 
 
-def dead_letter(
-    partition: TopicPartition, record: Record, reason: Reject, field: str | None, detail: str
-) -> DeadLetter:
-    """The quarantine's message for a record; its id depends on where the record lies only."""
-    return DeadLetter(
-        dead_letter_id=derived_id(partition.topic, str(partition.partition), str(record.offset)),
-        reason=reason,
-        field=field,
-        detail=detail,
+def _letter(malformed: Malformed, partition: TopicPartition, record: Record) -> DeadLetter:
+    return dead_letter(
+        malformed,
         origin=Origin(topic=partition.topic, partition=partition.partition, offset=record.offset),
-        key=None if record.key is None else b64encode(record.key).decode(),
-        payload=b64encode(record.value or b"").decode(),
-        rejected_time=datetime.now(UTC),
+        key=record.key,
+        payload=record.value,
+        time=datetime.now(UTC),
     )
-
-
-def _reason(error: ValidationError) -> tuple[Reject, str | None, str]:
-    first = error.errors(include_url=False, include_input=False)[0]
-    field = ".".join(str(part) for part in first["loc"]) or None
-    if first["type"] == "unknown_code":
-        return Reject.UNKNOWN_CODE, "code", first["msg"]
-    if field == "schema_version":
-        return Reject.UNKNOWN_VERSION, field, first["msg"]
-    return Reject.MALFORMED, field, first["msg"]
 
 
 def _path(error: Exception) -> str | None:

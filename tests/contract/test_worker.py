@@ -212,7 +212,7 @@ def test_what_cannot_be_read_is_in_the_quarantine_with_field_and_reason() -> Non
     letters = [json.loads(r.value or b"") for r in broker.logs[TP(topics.DEAD_LETTERS.name, 0)]]
     assert [(letter["reason"], letter.get("field")) for letter in letters] == [
         ("MALFORMED", None),
-        ("UNKNOWN_CODE", None),
+        ("UNKNOWN_CODE", "code"),
         ("MALFORMED", "event_time"),
         ("WRONG_KEY", "unit_id"),
         ("UNKNOWN_VERSION", "schema_version"),

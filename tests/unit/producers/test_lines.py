@@ -8,7 +8,6 @@ import pytest
 
 from corridor.codes import Reject
 from corridor.models import DeadLetter, Itinerary, TrackingEvent
-from producers.messages import to_json
 from producers.publisher import MESSAGE_BYTES
 from producers.replay.lines import LONGEST, parse
 from producers.replay.record import Record, to_line, to_micros
@@ -148,8 +147,8 @@ def test_a_written_line_reads_as_the_same_record(line: bytes) -> None:
         (
             raw(EVENT, event_time="0001-01-01T00:00:00+14:00"),
             Reject.MALFORMED,
-            None,
-            "outside the years",
+            "event_time",
+            "years 1970 to 2199",
         ),
         (raw(EVENT, available_time="x"), Reject.MALFORMED, "available_time", "datetime"),
         (raw(EVENT, latitude=91), Reject.MALFORMED, "latitude", "less than or equal to 90"),
@@ -219,6 +218,6 @@ HUGE = "x" * (LONGEST - 400)
 )
 def test_a_dead_letter_fits_into_a_message_and_says_what_is_left_out(line: bytes) -> None:
     letter = bad(line)
-    assert len(to_json(letter)) < MESSAGE_BYTES
+    assert len(letter.to_json()) < MESSAGE_BYTES
     assert "only the first 500,000 bytes are kept" in letter.detail
     assert base64.b64decode(letter.payload) == line[:500_000]

@@ -11,7 +11,6 @@ import pytest
 
 from corridor.models import Itinerary, TrackingEvent
 from producers import nycflights13
-from producers.messages import to_json
 from producers.nycflights13 import Flight
 from producers.replay.record import Record, to_micros
 
@@ -178,7 +177,7 @@ def message(record: Record) -> Itinerary | TrackingEvent:
 
 
 def test_the_bytes_are_those_of_the_models(some: list[Record]) -> None:
-    assert not [record for record in some if to_json(message(record)) != record.value]
+    assert not [record for record in some if message(record).to_json() != record.value]
 
 
 def test_a_record_is_keyed_and_timed_by_its_message(some: list[Record]) -> None:

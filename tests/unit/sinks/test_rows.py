@@ -205,7 +205,7 @@ def test_what_only_the_model_understands_is_taken_all_the_same() -> None:
         (EVENTS, changed(EVENT, event_id=""), Reject.MALFORMED, "event_id"),
         (EVENTS, changed(EVENT, event_id=None), Reject.MALFORMED, "event_id"),
         (EVENTS, changed(EVENT, updated_time=None), Reject.MALFORMED, "updated_time"),
-        (EVENTS, changed(EVENT, unit_id=None), Reject.MALFORMED, None),
+        (EVENTS, changed(EVENT, unit_id=None), Reject.MALFORMED, "unit_id"),
         (EVENTS, changed(EVENT, code="DEPARTED"), Reject.UNKNOWN_CODE, "code"),
         (EVENTS, changed(EVENT, event_type="SPACE"), Reject.MALFORMED, "event_type"),
         (EVENTS, changed(EVENT, schema_version=2), Reject.UNKNOWN_VERSION, "schema_version"),
