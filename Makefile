@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint lock clean chaos bench
+.PHONY: demo test lint docs lock clean chaos bench
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -25,6 +25,9 @@ lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/installed  ## writes what is generated in docs/
+	$(BIN)/python -m commands.reference
 
 test: .venv/installed lint
 	$(BIN)/pytest -m "not slow"

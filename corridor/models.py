@@ -86,12 +86,26 @@ class Message(Part):
         return b'{"schema_version":1,' + body[1:]
 
 
+def _event_rules(schema: dict[str, Any]) -> None:
+    """Says in JSON Schema what `TrackingEvent._check` checks."""
+    schema["anyOf"] = [{"required": ["unit_id"]}, {"required": ["run_id"]}]
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"event_type": {"const": str(kind)}}},
+            "then": {"properties": {"code": {"enum": sorted(codes)}}},
+        }
+        for kind, codes in CODES.items()
+    ]
+
+
 class TrackingEvent(Message):
     """Something that happened, or is planned or expected, to a unit or run at a time.
 
     Identity is (`source`, `event_id`): the newest `updated_time` wins, `retracted` removes.
     Shape and words follow DCSA Track & Trace 3.0.0.
     """
+
+    model_config = ConfigDict(json_schema_extra=_event_rules)
 
     event_id: Id
     source: Id = Field(description="The party that speaks.")

@@ -1,7 +1,7 @@
 """The tables, declared as data: the only place where a column is named.
 
 From these declarations come the DDL (`schema`), the way from a message to a row (`rows`), the
-inserts (`client`) and `docs/tables.md` (`python -m sinks.clickhouse.document`).
+inserts (`client`) and `docs/tables.md` (`make docs`).
 
 Rules that every declaration keeps:
 
