@@ -32,5 +32,8 @@ docs: .venv/installed  ## writes what is generated in docs/
 test: .venv/installed lint
 	$(BIN)/pytest -m "not slow"
 
+chaos: .venv/installed  ## the whole year while everything is killed, twice; a quarter of an hour
+	$(BIN)/pytest -m slow -s tests/chaos
+
 clean:
 	rm -rf .venv .corridor build *.egg-info

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -198,11 +199,12 @@ class FreshStack:
 
 
 @contextmanager
-def fresh_stack(directory: Path) -> Iterator[FreshStack]:
-    """A stack that is up; at the end, however that comes, nothing of it runs or is stored."""
-    stack = FreshStack(directory)
-    try:
-        stack.up()
-        yield stack
-    finally:
-        stack.remove()
+def fresh_stacks(*directories: Path) -> Iterator[list[FreshStack]]:
+    """Stacks that are up; at the end, however that comes, nothing of them runs or is stored."""
+    stacks = [FreshStack(directory) for directory in directories]
+    with ThreadPoolExecutor(len(stacks)) as pool:
+        try:
+            list(pool.map(FreshStack.up, stacks))
+            yield stacks
+        finally:
+            list(pool.map(FreshStack.remove, stacks))

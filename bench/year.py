@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.fresh_stack import PROCESSES, FreshStack, fresh_stack
+from bench.fresh_stack import PROCESSES, FreshStack, fresh_stacks
 from producers import nycflights13
 
 DEADLINE_SECONDS = 900.0
@@ -313,7 +313,7 @@ def main() -> None:
     notes.print("[dim]starting a stack on free ports, then replaying the year …[/]")
     with (
         tempfile.TemporaryDirectory(prefix="corridor-year-") as directory,
-        fresh_stack(Path(directory)) as stack,
+        fresh_stacks(Path(directory)) as (stack,),
     ):
         measured = run(stack, notes)
     if arguments.json:

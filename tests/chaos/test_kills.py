@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from bench.fresh_stack import FreshStack, NotQuiet, fresh_stack
+from bench.fresh_stack import FreshStack, NotQuiet, fresh_stacks
 from producers.nycflights13 import SOURCE
 from sinks.clickhouse.tables import TABLES, Table
 from tests.chaos.fingerprint import Fingerprint, differences, fingerprints
@@ -32,11 +32,11 @@ class Size:
 
 
 SHORT = Size(
-    # 20 days in 20 s, so that the replay is still on its way when the broker dies
-    ("--limit", "50000", "--speed", "86400"),
+    # 16 days in 16 s, so that the broker dies while the replay is on its way
+    ("--limit", "40000", "--speed", "86400"),
     ("worker", "sink", "kafka"),
     times=1,
-    seed=13,
+    seed=83,
     seconds=120,
 )
 YEAR = Size((), ("worker", "sink", "kafka", "clickhouse"), times=2, seed=2013, seconds=900)
@@ -77,15 +77,15 @@ def runs(
     """Both runs, one after the other; nothing of them is left at the end."""
     size: Size = request.param
     directory = tmp_path_factory.mktemp("chaos")
-    with fresh_stack(directory / "undisturbed") as undisturbed:
+    with fresh_stacks(directory / "undisturbed", directory / "disturbed") as stacks:
+        undisturbed, disturbed = stacks
         undisturbed.run("replay", SOURCE, *_unpaced(size.replay))
         undisturbed.wait_until_quiet(size.seconds)
         expected = fingerprints(undisturbed)
         undisturbed.down()
-        with fresh_stack(directory / "disturbed") as disturbed:
-            result = Runs(size, undisturbed, expected, disturbed)
-            _disturb(result)
-            yield result
+        result = Runs(size, undisturbed, expected, disturbed)
+        _disturb(result)
+        yield result
 
 
 def _unpaced(replay: tuple[str, ...]) -> tuple[str, ...]:
