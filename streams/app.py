@@ -194,9 +194,10 @@ class Worker:
             self._pending.append(batch)
             self._records += len(batch.records)
             BATCH_RECORDS.observe(len(batch.records))
-            self.tracker.apply(batch.topic, batch.partition, batch.records)
+            now_ms = _now_ms()
+            self.tracker.apply(batch.topic, batch.partition, batch.records, now_ms)
             self._next[batch.tp] = batch.next_offset
-            self.tracker.ripen(batch.partition, _now_ms(), self._behind(batch.partition))
+            self.tracker.ripen(batch.partition, now_ms, self._behind(batch.partition))
             if (
                 waiting.empty()
                 or self._records >= CHECKPOINT_RECORDS

@@ -5,7 +5,6 @@ bucket has counted. Whatever was counted before a crash is thereby known, record
 not counted again when it is read again.
 """
 
-import heapq
 from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -14,7 +13,8 @@ from zlib import crc32
 import msgspec
 
 from corridor.tracking.unit import BEGINNING, Unit
-from corridor.tracking.update import Output, advance, next_timer
+from corridor.tracking.update import Output, advance, next_timers
+from streams.timers import Timers
 
 BUCKETS = 256
 """Buckets of a partition; part of the stored format."""
@@ -78,8 +78,8 @@ class PartitionState:
         self._ripe = BEGINNING
         self._dirty: set[int] = set()
         self._loaded: dict[int, _Head] = {}
-        self._timers: list[tuple[datetime, str]] = []
-        self._timer_of: dict[str, datetime] = {}
+        self._timers = Timers[datetime]()
+        self._receiver_timers = Timers[int]()
 
     # restore and checkpoint ----------------------------------------------------------------------
 
@@ -172,13 +172,11 @@ class PartitionState:
         """Notes that event time has come to `time`, by a record that was written at `record_ms`."""
         self.hear(topic, time)
         leads = self._leads
-        if not leads:
-            leads.append((record_ms, time))
-        elif time > leads[-1][1]:
-            if record_ms - leads[-1][0] < LEAD_STEP_MS:
-                leads[-1] = (record_ms, time)
-            else:
-                leads.append((record_ms, time))
+        if leads and time <= leads[-1][1]:
+            return
+        if leads and record_ms // LEAD_STEP_MS == leads[-1][0] // LEAD_STEP_MS:
+            leads.pop()
+        leads.append((record_ms, time))
 
     def ripen(self, now_ms: int, behind: Iterable[str], out: list[Output]) -> None:
         """Lets time pass, as far as all that was told before is surely known.
@@ -187,33 +185,29 @@ class PartitionState:
         by side with it, can tell what came before; and never beyond what has been heard of a
         source that still has records to read. Else a fast replay, or a restart after a pause,
         would find things overdue whose departure is merely the next record of another topic.
+
+        Args:
+            now_ms: Now, by the clock that also dates Kafka's records; milliseconds.
+            behind: Sources that have records which are not applied yet.
+            out: What there is to say.
         """
         leads = self._leads
         while leads and leads[0][0] <= now_ms - SKEW_MS:
             self._ripe = max(self._ripe, leads.popleft()[1])
         heard = self._heard
-        self._advance(min([self._ripe, *(heard.get(t, BEGINNING) for t in behind)]), out)
-
-    def _advance(self, now: datetime, out: list[Output]) -> None:
-        if now <= self.clock:
-            return
-        self.clock = now
-        timers = self._timers
-        while timers and timers[0][0] < now:
-            time, unit_id = heapq.heappop(timers)
-            if self._timer_of.get(unit_id) != time:
-                continue  # moved since
-            del self._timer_of[unit_id]
+        now = min([self._ripe, *(heard.get(topic, BEGINNING) for topic in behind)])
+        self.clock = max(self.clock, now)
+        for unit_id in (*self._timers.due(self.clock), *self._receiver_timers.due(now_ms)):
             index = bucket_of(unit_id.encode())
             unit = self.buckets[index].units.get(unit_id)
-            if unit is not None:
-                advance(unit, now, out)
+            if unit is None:
+                continue
+            if advance(unit, self.clock, now_ms, out):
                 self.put(index, unit)
+            else:
+                self._schedule(unit)
 
     def _schedule(self, unit: Unit) -> None:
-        time = next_timer(unit)
-        if time is None:
-            self._timer_of.pop(unit.unit_id, None)
-        elif self._timer_of.get(unit.unit_id) != time:
-            self._timer_of[unit.unit_id] = time
-            heapq.heappush(self._timers, (time, unit.unit_id))
+        event_time, received_ms = next_timers(unit, self.clock)
+        self._timers.set(unit.unit_id, event_time)
+        self._receiver_timers.set(unit.unit_id, received_ms)

@@ -31,15 +31,18 @@ class Tracker:
     def __init__(self, emitter: Emitter) -> None:
         self.partitions: dict[int, PartitionState] = {}
         self._emitter = emitter
+        self._now_ms = 0
 
-    def apply(self, topic: str, partition: int, records: list[ConsumerRecord]) -> None:
+    def apply(self, topic: str, partition: int, records: list[ConsumerRecord], now_ms: int) -> None:
         """Counts every record of one fetch.
 
         Args:
             topic: Source topic.
             partition: Its partition, and that of the state.
             records: Records in order.
+            now_ms: When they were received.
         """
+        self._now_ms = now_ms
         state = self.partitions[partition]
         out: list[Output] = []
         letters: list[DeadLetter] = []
@@ -78,7 +81,9 @@ class Tracker:
         if not state.counted(index, record.topic, record.offset):
             state.count(index, record.topic, record.offset)
             unit = state.unit(index, itinerary.unit_id)
-            verdict = apply_itinerary(unit, itinerary, out)
+            verdict = apply_itinerary(
+                unit, itinerary, out, clock=state.clock, received_ms=self._now_ms
+            )
             if verdict in _CHANGES:
                 state.put(index, unit)
         state.hear(record.topic, itinerary.issued_time)
@@ -114,6 +119,7 @@ class Tracker:
                     offset=record.offset,
                     key=record.key,
                     payload=record.value or b"",
+                    received_ms=self._now_ms,
                 )
                 if verdict in _CHANGES:
                     state.put(index, unit)

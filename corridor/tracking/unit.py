@@ -55,6 +55,7 @@ class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     offset: int
     key: bytes | None
     payload: bytes
+    received_ms: int
 
 
 class Predicted(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -87,6 +88,8 @@ class Journey(msgspec.Struct, array_like=True):
     issued_time: datetime
     legs: list[PlannedLeg]
     memory: list[LegMemory]
+    known_at: datetime = BEGINNING
+    """The clock when this version came. What was due by then is history, and no news."""
 
     @property
     def start(self) -> datetime:
@@ -102,6 +105,8 @@ class Unit(msgspec.Struct, array_like=True):
     journeys: list[Journey] = []
     milestones: list[Milestone] = []
     waiting: list[Waiting] = []
+    touched_ms: int = 0
+    """When what changed the unit last was received."""
 
     def journey_of(self, milestone: Milestone) -> Journey | None:
         """The journey that an event belongs to: by shipment, else by run, else by time."""

@@ -30,14 +30,18 @@ from corridor.tracking.unit import (
     Waiting,
 )
 
-WAIT = timedelta(days=7)
-"""How long, in event time, an event waits for its itinerary."""
+WAIT_MS = 24 * 3600 * 1000
+"""How long, by the clock of whoever receives it, an event waits for its itinerary. Not in event
+time: a backfill tells in seconds what took years."""
 
 MOST_WAITING = 256
 """Events of one unit that may wait at the same time."""
 
 KEEP = timedelta(days=7)
-"""How long, in event time, a finished journey can still be corrected."""
+"""How long, in event time, a finished journey can still be corrected, but at least"""
+
+HOLD_MS = 10_000
+"""so long by the clock of whoever receives them: what is backfilled is old as soon as it comes."""
 
 
 class Verdict(StrEnum):
@@ -65,8 +69,23 @@ class Rejected:
 Output = LegEstimate | LegOutcome | Rejected
 
 
-def apply_itinerary(unit: Unit, itinerary: Itinerary, out: list[Output]) -> Verdict:
-    """Takes an itinerary, and then the events that waited for it, in the order they came."""
+def apply_itinerary(
+    unit: Unit,
+    itinerary: Itinerary,
+    out: list[Output],
+    *,
+    clock: datetime = BEGINNING,
+    received_ms: int = 0,
+) -> Verdict:
+    """Takes an itinerary, and then the events that waited for it, in the order they came.
+
+    Args:
+        unit: Is changed.
+        itinerary: Of that unit.
+        out: What there is to say.
+        clock: How far event time has come.
+        received_ms: When it was received.
+    """
     known = next((j for j in unit.journeys if j.shipment_id == itinerary.shipment_id), None)
     if known is not None and itinerary.version <= known.version:
         return Verdict.DUPLICATE
@@ -93,7 +112,9 @@ def apply_itinerary(unit: Unit, itinerary: Itinerary, out: list[Output]) -> Verd
         itinerary.issued_time,
         legs,
         [LegMemory() for _ in legs],
+        clock,
     )
+    unit.touched_ms = received_ms
     unit.as_of = max(unit.as_of, itinerary.issued_time)
     if known is None:
         unit.journeys.append(journey)
@@ -118,8 +139,9 @@ def apply_event(
     offset: int = 0,
     key: bytes | None = None,
     payload: bytes = b"",
+    received_ms: int = 0,
 ) -> Verdict:
-    """Takes an event of the unit; its origin and bytes are kept while it waits."""
+    """Takes an event of the unit; its record is kept while it waits."""
     if event.code not in MILESTONES or event.classifier is not Classifier.ACTUAL:
         return Verdict.NO_MILESTONE
     milestone = Milestone(
@@ -133,7 +155,8 @@ def apply_event(
         event.run_id,
         event.shipment_id,
     )
-    return _apply(unit, Waiting(milestone, topic, partition, offset, key, payload), out)
+    waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
+    return _apply(unit, waiting, out)
 
 
 def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
@@ -148,7 +171,8 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
         replaces = None
     if replaces is None and unit.journey_of(milestone) is None:
         return _wait(unit, candidate, out)
-    advance(unit, milestone.event_time, out)
+    _become_overdue(unit, milestone.event_time, out, history=True)
+    unit.touched_ms = max(unit.touched_ms, candidate.received_ms)
     verdict = Verdict.LATE if milestone.event_time < unit.as_of else Verdict.APPLIED
     if replaces is None:
         unit.milestones.append(milestone)
@@ -177,39 +201,71 @@ def _wait(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
     return Verdict.WAITING
 
 
-def advance(unit: Unit, now: datetime, out: list[Output]) -> None:
-    """Lets event time pass: legs become overdue, waits end, finished journeys are let go."""
-    while (due := _next_overdue(unit)) is not None and due <= now:
+def advance(unit: Unit, clock: datetime, now_ms: int, out: list[Output]) -> bool:
+    """Lets time pass: legs become overdue, waits end, finished journeys are let go.
+
+    Args:
+        unit: Is changed.
+        clock: How far event time has come.
+        now_ms: Now, by the clock that dates what is received.
+        out: What there is to say.
+
+    Returns:
+        Whether anything has changed.
+    """
+    changed = _become_overdue(unit, clock, out, history=False)
+    for waiting in [w for w in unit.waiting if w.received_ms + WAIT_MS < now_ms]:
+        unit.waiting.remove(waiting)
+        detail = f"no itinerary of unit {unit.unit_id} came within {WAIT_MS // 3_600_000} hours"
+        out.append(Rejected(Reject.NO_ITINERARY, detail, waiting))
+        changed = True
+    if unit.touched_ms + HOLD_MS < now_ms:
+        for journey in [j for j in unit.journeys if _release_time(j) < clock]:
+            unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
+            unit.journeys.remove(journey)
+            changed = True
+    return changed
+
+
+def next_timers(unit: Unit, clock: datetime) -> tuple[datetime | None, int | None]:
+    """When `advance` next has something to do: an event time, and a receiver's time."""
+    event_times: list[datetime] = []
+    receiver_times = [w.received_ms + WAIT_MS for w in unit.waiting]
+    for journey in unit.journeys:
+        release = _release_time(journey)
+        if release < clock:
+            receiver_times.append(unit.touched_ms + HOLD_MS)
+        else:
+            event_times.append(release)
+    overdue = _next_overdue(unit, history=False)
+    if overdue is not None:
+        event_times.append(overdue)
+    return min(event_times, default=None), min(receiver_times, default=None)
+
+
+def _become_overdue(unit: Unit, now: datetime, out: list[Output], *, history: bool) -> bool:
+    changed = False
+    while (due := _next_overdue(unit, history=history)) is not None and due <= now:
         unit.as_of = max(unit.as_of, due)
         _refresh(unit, unit.as_of, due, "clock", out)
-    if unit.waiting:
-        expired = [w for w in unit.waiting if w.milestone.event_time + WAIT < now]
-        for waiting in expired:
-            unit.waiting.remove(waiting)
-            detail = f"no itinerary of unit {unit.unit_id} within {WAIT.days} days of the event"
-            out.append(Rejected(Reject.NO_ITINERARY, detail, waiting))
-    for journey in [j for j in unit.journeys if _release_time(j) < now]:
-        unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
-        unit.journeys.remove(journey)
+        changed = True
+    return changed
 
 
-def next_timer(unit: Unit) -> datetime | None:
-    """The next event time at which `advance` has something to do."""
-    times = [_release_time(journey) for journey in unit.journeys]
-    times += [w.milestone.event_time + WAIT for w in unit.waiting]
-    overdue = _next_overdue(unit)
-    if overdue is not None:
-        times.append(overdue)
-    return min(times, default=None)
+def _next_overdue(unit: Unit, *, history: bool) -> datetime | None:
+    """When the next leg becomes overdue; `history`: also what was due when its plan came.
 
-
-def _next_overdue(unit: Unit) -> datetime | None:
+    A unit's own next event tells that a leg was overdue before, however late it is told; the
+    clock tells it only of plans that were known in time, else a backfill would find everything
+    overdue.
+    """
     return min(
         (
-            overdue_time(leg)
+            due
             for journey in unit.journeys
             for leg, memory in zip(journey.legs, journey.memory, strict=True)
             if memory.stage is Stage.PLANNED
+            and ((due := overdue_time(leg)) > journey.known_at or history)
         ),
         default=None,
     )
@@ -385,5 +441,5 @@ __all__ = [
     "advance",
     "apply_event",
     "apply_itinerary",
-    "next_timer",
+    "next_timers",
 ]

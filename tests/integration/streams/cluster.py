@@ -140,7 +140,7 @@ class Cluster:
         tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
         inputs = self.read([topics.ITINERARIES.name, topics.CARRIER.name])
         for tp in sorted(inputs, key=lambda tp: tp.topic != topics.ITINERARIES.name):
-            tracker.apply(tp.topic, tp.partition, inputs[tp])
+            tracker.apply(tp.topic, tp.partition, inputs[tp], 0)
         for partition in range(PARTITIONS):
             tracker.ripen(partition, 2**62, ())
         return said(emitter.values())

@@ -12,16 +12,17 @@ from corridor.codes import Ending, EventType, Mode, Reject, Stage
 from corridor.models import Itinerary, Leg, LegEstimate, LegOutcome, TrackingEvent
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import (
+    HOLD_MS,
     KEEP,
     MOST_WAITING,
-    WAIT,
+    WAIT_MS,
     Output,
     Rejected,
     Verdict,
     advance,
     apply_event,
     apply_itinerary,
-    next_timer,
+    next_timers,
 )
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
@@ -119,11 +120,25 @@ def test_slack_at_a_node_is_used_up_before_a_delay_goes_on() -> None:
 def test_a_leg_that_does_not_depart_becomes_overdue_when_time_passes() -> None:
     unit = Unit("U")
     out = play(itinerary(), unit=unit)
-    assert next_timer(unit) == START + HOUR
-    advance(unit, START + HOUR, out)
+    assert next_timers(unit, START) == (START + HOUR, None)
+    advance(unit, START + HOUR, 0, out)
     last = estimates(out)[-1]
     assert (last.stage, last.evidence, last.as_of) == (Stage.OVERDUE, "OVERDUE", START + HOUR)
     assert last.caused_by == "clock"
+
+
+def test_a_plan_that_was_history_when_it_came_is_not_overdue_by_the_clock() -> None:
+    unit = Unit("U")
+    out: list[Output] = []
+    now = START + 9000 * HOUR
+    apply_itinerary(unit, itinerary(), out, clock=now)
+    assert not advance(unit, now + HOUR, 0, out)
+    play(event("DEPARTED", "A", 3), unit=unit)
+    assert [p.stage for p in unit.journeys[0].memory[0].predictions] == [
+        Stage.PLANNED,
+        Stage.OVERDUE,
+        Stage.EN_ROUTE,
+    ]
 
 
 def test_a_late_departure_says_first_that_the_leg_was_overdue() -> None:
@@ -228,19 +243,19 @@ def test_an_event_before_its_itinerary_waits_for_it() -> None:
 def test_an_event_that_waited_too_long_is_rejected_with_its_origin() -> None:
     unit = Unit("U")
     out: list[Output] = []
+    departed = event("DEPARTED", "A", 0)
     apply_event(
-        unit, event("DEPARTED", "A", 0), out, topic="t", partition=3, offset=7, payload=b"raw"
+        unit, departed, out, topic="t", partition=3, offset=7, payload=b"raw", received_ms=1000
     )
-    assert next_timer(unit) == START + WAIT
-    advance(unit, START + WAIT + HOUR, out)
+    assert next_timers(unit, START) == (None, 1000 + WAIT_MS)
+    advance(unit, START + 9000 * HOUR, 1000 + WAIT_MS, out)
+    assert out == []
+    advance(unit, START, 1001 + WAIT_MS, out)
     (rejected,) = out
     assert isinstance(rejected, Rejected)
     assert rejected.reason is Reject.NO_ITINERARY
-    assert (rejected.waiting.topic, rejected.waiting.offset, rejected.waiting.payload) == (
-        "t",
-        7,
-        b"raw",
-    )
+    waiting = rejected.waiting
+    assert (waiting.topic, waiting.offset, waiting.payload) == ("t", 7, b"raw")
     assert unit.empty
 
 
@@ -285,9 +300,11 @@ def test_a_finished_journey_is_let_go_when_it_can_no_longer_be_corrected() -> No
         event("ARRIVED", "B", 3),
         unit=unit,
     )
-    advance(unit, START + 3 * HOUR + KEEP, out)
-    assert not unit.empty
-    advance(unit, START + 4 * HOUR + KEEP, out)
+    later = START + 4 * HOUR + KEEP
+    assert not advance(unit, START + 3 * HOUR + KEEP, HOLD_MS + 1, out)
+    assert next_timers(unit, later) == (None, HOLD_MS)
+    assert not advance(unit, later, HOLD_MS, out), "it may be a backfill that is under way"
+    assert advance(unit, later, HOLD_MS + 1, out)
     assert unit.empty
 
 
