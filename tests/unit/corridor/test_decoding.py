@@ -13,15 +13,8 @@ from pydantic import Discriminator, TypeAdapter
 from corridor.codes import Reject
 from corridor.decoding import KEY_KEPT, PAYLOAD_KEPT, Decoder, Malformed, dead_letter
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
+from tests.unit.samples import EVENT
 
-EVENT: dict[str, Any] = {
-    "event_id": "e1",
-    "source": "lock",
-    "event_type": "IOT",
-    "code": "SEALED",
-    "event_time": "2026-01-02T03:04:05+08:00",
-    "unit_id": "CSQU3054383",
-}
 RECORD = Origin(topic="tracking.iot", partition=3, offset=17)
 LINE = Origin(file="history.jsonl", line=9)
 NOW = datetime(2026, 1, 2, tzinfo=UTC)

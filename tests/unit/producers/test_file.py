@@ -17,42 +17,25 @@ from corridor.models import DeadLetter
 from producers.replay.file import ReplayFileError, ReplayWriter, look, read
 from producers.replay.ordering import Sorter
 from producers.replay.record import Record
+from tests.unit import samples
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def line(seconds: float, name: str = "", **changes: Any) -> str:
-    at = (START + timedelta(seconds=seconds)).isoformat()
-    event = {
+    event = samples.EVENT | {
         "kind": "event",
         "event_id": name or f"e{seconds}",
-        "source": "s",
-        "event_type": "IOT",
-        "code": "BREADCRUMB",
-        "event_time": at,
-        "unit_id": "u",
+        "event_time": (START + timedelta(seconds=seconds)).isoformat(),
     }
     return json.dumps(event | changes)
 
 
 def itinerary(seconds: float) -> str:
-    leg = {
-        "leg_id": "A-B.RAIL",
-        "sequence": 1,
-        "mode": "RAIL",
-        "from_node": "A",
-        "to_node": "B",
-        "planned_departure": "2026-01-02T00:00:00Z",
-        "planned_arrival": "2026-01-03T00:00:00Z",
-    }
-    body = {
+    body = samples.ITINERARY | {
         "kind": "itinerary",
-        "unit_id": "u",
         "shipment_id": f"i{seconds}",
-        "corridor_id": "c",
-        "version": 1,
         "issued_time": (START + timedelta(seconds=seconds)).isoformat(),
-        "legs": [leg],
     }
     return json.dumps(body)
 

@@ -11,34 +11,11 @@ from corridor.models import DeadLetter, Itinerary, TrackingEvent
 from producers.publisher import MESSAGE_BYTES
 from producers.replay.lines import LONGEST, parse
 from producers.replay.record import Record, to_line, to_micros
+from tests.unit import samples
+from tests.unit.samples import LEG
 
-EVENT: dict[str, Any] = {
-    "kind": "event",
-    "event_id": "e1",
-    "source": "lock",
-    "event_type": "IOT",
-    "code": "SEALED",
-    "event_time": "2026-01-02T03:04:05+08:00",
-    "unit_id": "CSQU3054383",
-}
-LEG: dict[str, Any] = {
-    "leg_id": "CNCKG-CNQZH.RAIL",
-    "sequence": 1,
-    "mode": "RAIL",
-    "from_node": "CNCKG",
-    "to_node": "CNQZH",
-    "planned_departure": "2026-01-01T00:00:00Z",
-    "planned_arrival": "2026-01-03T00:00:00Z",
-}
-ITINERARY: dict[str, Any] = {
-    "kind": "itinerary",
-    "unit_id": "CSQU3054383",
-    "shipment_id": "S1",
-    "corridor_id": "NEW-LAND-SEA",
-    "version": 1,
-    "issued_time": "2025-12-31T00:00:00Z",
-    "legs": [LEG],
-}
+EVENT = {"kind": "event", **samples.EVENT}
+ITINERARY = {"kind": "itinerary", **samples.ITINERARY}
 
 
 def raw(line: dict[str, Any], **changes: Any) -> bytes:

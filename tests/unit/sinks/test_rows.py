@@ -27,6 +27,8 @@ from sinks.clickhouse.tables import (
     TABLES,
     Table,
 )
+from tests.unit import samples
+from tests.unit.samples import ITINERARY
 from tests.unit.sinks import messages
 from tests.unit.sinks.messages import PARTITION, records
 
@@ -39,32 +41,7 @@ EVERY_MESSAGE = st.one_of(
     st.tuples(st.just(OUTCOMES), messages.outcomes),
     st.tuples(st.just(DEAD_LETTERS), messages.dead_letters),
 )
-EVENT: Mapping[str, Any] = {
-    "event_id": "1",
-    "source": "gps",
-    "event_type": "IOT",
-    "code": "BREADCRUMB",
-    "event_time": "2026-01-02T03:04:05.678901Z",
-    "unit_id": "CSNU1234567",
-}
-ITINERARY: Mapping[str, Any] = {
-    "unit_id": "CSNU1234567",
-    "shipment_id": "B1",
-    "corridor_id": "ILSTC",
-    "version": 1,
-    "issued_time": "2026-01-01T00:00:00Z",
-    "legs": [
-        {
-            "leg_id": "A-B.RAIL",
-            "sequence": 1,
-            "mode": "RAIL",
-            "from_node": "A",
-            "to_node": "B",
-            "planned_departure": "2026-01-02T00:00:00Z",
-            "planned_arrival": "2026-01-03T00:00:00Z",
-        }
-    ],
-}
+EVENT = {**samples.EVENT, "event_time": "2026-01-02T03:04:05.678901Z"}
 
 
 def rows(table: Table, *values: Message | bytes | None) -> list[dict[str, Any]]:
