@@ -111,18 +111,23 @@ def test_a_type_comes_back_equal(server: ServerProcess, database: str, kind: str
     assert list(found) == values
 
 
+def comes_back_equal(client: Any, kinds: list[str], count: int) -> None:
+    """Inserts rows into all columns of `table`, and compares what is selected."""
+    values = [[TYPES[kind](i) for i in range(count)] for kind in kinds]
+    given = [list(range(count)), *(list(column) for column in values)]
+    client.execute("INSERT INTO t VALUES", given, columnar=True)
+    names = ", ".join(f"c{n}" for n in range(len(kinds)))
+    found = client.execute(f"SELECT {names} FROM t ORDER BY n", columnar=True)
+    client.disconnect()
+    assert [list(column) for column in found] == values
+
+
 @pytest.mark.parametrize("compression", [False, "lz4", "lz4hc", "zstd"])
 def test_all_types_in_one_block_come_back_equal(
     server: ServerProcess, database: str, compression: str | bool
 ) -> None:
     client = table(server, database, list(TYPES), compression=compression)
-    values = [[make(i) for i in range(FEW)] for make in TYPES.values()]
-    given = [list(range(FEW)), *(list(column) for column in values)]
-    client.execute("INSERT INTO t VALUES", given, columnar=True)
-    names = ", ".join(f"c{n}" for n in range(len(TYPES)))
-    found = client.execute(f"SELECT {names} FROM t ORDER BY n", columnar=True)
-    client.disconnect()
-    assert [list(column) for column in found] == values
+    comes_back_equal(client, list(TYPES), FEW)
 
 
 LARGE = [
@@ -137,13 +142,7 @@ def test_100_000_rows_come_back_equal(
     server: ServerProcess, database: str, compression: str | bool
 ) -> None:
     client = table(server, database, LARGE, compression=compression)
-    values = [[TYPES[kind](i) for i in range(ROWS)] for kind in LARGE]
-    given = [list(range(ROWS)), *(list(column) for column in values)]
-    client.execute("INSERT INTO t VALUES", given, columnar=True)
-    names = ", ".join(f"c{n}" for n in range(len(LARGE)))
-    found = client.execute(f"SELECT {names} FROM t ORDER BY n", columnar=True)
-    client.disconnect()
-    assert [list(column) for column in found] == values
+    comes_back_equal(client, LARGE, ROWS)
 
 
 @pytest.mark.parametrize("compression", [False, "lz4"])
