@@ -121,7 +121,7 @@ class Worker:
         log.info(
             "partitions taken over",
             partitions=assigned,
-            units=sum(1 for s in self.tracker.partitions.values() for _ in s.units()),
+            units=sum(state.size for state in self.tracker.partitions.values()),
             seconds=round(time.monotonic() - started, 3),
         )
 
@@ -168,7 +168,7 @@ class Worker:
         for tp, records in lag.items():
             LAG.labels(tp.topic, tp.partition).set(records)
         states = self.tracker.partitions.values()
-        UNITS.set(sum(len(bucket.units) for state in states for bucket in state.buckets))
+        UNITS.set(sum(state.size for state in states))
         WAITING.set(sum(sum(state.waiting.values()) for state in states))
         for partition, state in self.tracker.partitions.items():
             if state.clock > BEGINNING:

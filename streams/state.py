@@ -28,11 +28,15 @@ LEAD_STEP_MS = 100
 
 
 class Bucket(msgspec.Struct, array_like=True):
-    """Some of a partition's units; the first field allows the format to change one day."""
+    """Some of a partition's units; the first field allows the format to change one day.
+
+    Units stay encoded: most of them are finished and only kept for corrections, so that a bucket
+    is written at the cost of copying it, and the collector has nothing to walk.
+    """
 
     version: int = 1
     applied: dict[str, int] = {}
-    units: dict[str, Unit] = {}
+    units: dict[str, msgspec.Raw] = {}
 
 
 class Clock(msgspec.Struct, array_like=True):
@@ -56,7 +60,8 @@ class _Head(msgspec.Struct, array_like=True):
 
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_clock = msgspec.msgpack.Decoder(Clock).decode
-_decode_units = msgspec.msgpack.Decoder(dict[str, Unit]).decode
+_decode_units = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_decode_unit = msgspec.msgpack.Decoder(Unit).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -76,7 +81,7 @@ class PartitionState:
         self._heard: dict[str, datetime] = {}
         self._leads: deque[tuple[int, datetime]] = deque()
         self._ripe = BEGINNING
-        self._dirty: set[int] = set()
+        self._changed: dict[str, tuple[int, Unit]] = {}
         self._loaded: dict[int, _Head] = {}
         self._timers = Timers[datetime]()
         self._receiver_timers = Timers[int]()
@@ -106,9 +111,10 @@ class PartitionState:
             self._loaded[index] = head
 
     def start(self) -> None:
-        """Makes the units and sets their timers, once all is loaded."""
+        """Takes the last word on each bucket, and sets the timers of its units."""
         for index, head in self._loaded.items():
-            units = _decode_units(head.units)
+            # copied, else a few old units would keep whole changelog records in memory
+            units = {name: raw.copy() for name, raw in _decode_units(head.units).items()}
             self.buckets[index] = Bucket(head.version, head.applied, units)
         self._loaded.clear()
         for unit in self.units():
@@ -118,7 +124,15 @@ class PartitionState:
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Changelog records of the buckets that have changed since the last call."""
-        dirty, self._dirty = self._dirty, set()
+        dirty: set[int] = set()
+        for unit_id, (index, unit) in self._changed.items():
+            units = self.buckets[index].units
+            if unit.empty:
+                units.pop(unit_id, None)
+            else:
+                units[unit_id] = msgspec.Raw(_encode(unit))
+            dirty.add(index)
+        self._changed.clear()
         records = [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
         if records:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
@@ -126,9 +140,15 @@ class PartitionState:
         return records
 
     def units(self) -> Iterator[Unit]:
-        """All units."""
+        """All units, as of the last `drain`."""
         for bucket in self.buckets:
-            yield from bucket.units.values()
+            for raw in bucket.units.values():
+                yield _decode_unit(raw)
+
+    @property
+    def size(self) -> int:
+        """How many units there are, as of the last `drain`."""
+        return sum(len(bucket.units) for bucket in self.buckets)
 
     # update --------------------------------------------------------------------------------------
 
@@ -141,21 +161,19 @@ class PartitionState:
         self.buckets[index].applied[topic] = offset + 1
 
     def unit(self, index: int, unit_id: str) -> Unit:
-        """The unit, new if it is not known."""
-        return self.buckets[index].units.get(unit_id) or Unit(unit_id)
+        """The unit, new if it is not known; a change counts only with `put`."""
+        if (changed := self._changed.get(unit_id)) is not None:
+            return changed[1]
+        raw = self.buckets[index].units.get(unit_id)
+        return Unit(unit_id) if raw is None else _decode_unit(raw)
 
     def put(self, index: int, unit: Unit) -> None:
-        """Keeps a changed unit, or drops it when nothing of it is left."""
-        units = self.buckets[index].units
-        if unit.empty:
-            units.pop(unit.unit_id, None)
-        else:
-            units[unit.unit_id] = unit
+        """Keeps a changed unit; the next `drain` drops it if nothing of it is left."""
+        self._changed[unit.unit_id] = (index, unit)
         if unit.waiting:
             self.waiting[unit.unit_id] = len(unit.waiting)
         else:
             self.waiting.pop(unit.unit_id, None)
-        self._dirty.add(index)
         self._schedule(unit)
 
     # time ----------------------------------------------------------------------------------------
@@ -199,9 +217,7 @@ class PartitionState:
         self.clock = max(self.clock, now)
         for unit_id in (*self._timers.due(self.clock), *self._receiver_timers.due(now_ms)):
             index = bucket_of(unit_id.encode())
-            unit = self.buckets[index].units.get(unit_id)
-            if unit is None:
-                continue
+            unit = self.unit(index, unit_id)
             if advance(unit, self.clock, now_ms, out):
                 self.put(index, unit)
             else:

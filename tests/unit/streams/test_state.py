@@ -57,6 +57,7 @@ def test_what_is_written_is_what_is_restored(unit_ids: list[str]) -> None:
     for offset, unit_id in enumerate(unit_ids):
         put(state, unit_id, START, offset)
     again = restored(state.drain())
+    assert again.size == len(unit_ids)
     assert sorted(again.units(), key=lambda u: u.unit_id) == sorted(
         state.units(), key=lambda u: u.unit_id
     )
