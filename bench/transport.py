@@ -18,10 +18,12 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -153,6 +155,7 @@ def stock_worker(settings: Settings, source: str, target: str, changelog: str, c
         f"{changelog}-stock",
         broker=[URL(f"kafka://{settings.kafka}")],
         store="memory://",
+        datadir=Path(tempfile.gettempdir(), "corridor-bench"),
         key_serializer="raw",
         value_serializer="raw",
         topic_partitions=PARTITIONS,

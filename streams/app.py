@@ -1,9 +1,11 @@
 """The Faust app of a stream worker: one agent, thin, over the tracker."""
 
 import asyncio
+import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import faust
@@ -243,6 +245,7 @@ def create_app(settings: Settings, transport: type[Transport]) -> faust.App:
         broker=brokers,
         broker_credentials=faust_credentials(settings),
         store="memory://",
+        datadir=Path(tempfile.gettempdir(), f"{settings.group}-workers"),  # made, and left empty
         autodiscover=False,
         # Faust's own assignor keeps the partitions of co-partitioned topics together; Faust uses
         # it only for apps with tables or standbys, and we have neither.
