@@ -20,6 +20,7 @@ from commands import stack_view, topic_admin
 from corridor.settings import Settings
 from deploy.local import ownership, stack, state
 from deploy.local.errors import StackError
+from deploy.local.output import open_to_append
 from deploy.local.parts import Part, log_path
 from deploy.local.state import StackState
 from deploy.local.supervisor import Supervisor
@@ -84,12 +85,7 @@ def up_detached(settings: Settings, workers: int) -> None:
     """
     data = settings.data
     log = log_path(data, "supervisor")
-    try:
-        log.parent.mkdir(parents=True, exist_ok=True)
-        output = log.open("ab")
-    except OSError as error:
-        raise StackError(f"{data} cannot be used: {error.strerror or error}") from error
-    with output:
+    with open_to_append(log, data) as output:
         before = output.tell()
         supervisor = subprocess.Popen(
             [

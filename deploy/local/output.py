@@ -1,14 +1,30 @@
-"""A process's output, into a file that does not grow without end."""
+"""Files of a data directory, and a process's output into one that does not grow without end."""
 
 import asyncio
 import codecs
 import logging
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import BinaryIO
+
+from deploy.local.errors import StackError
 
 _FILE_BYTES = 10 * 1024 * 1024
 _OLDER_FILES = 3
 _CHUNK_BYTES = 64 * 1024
+
+
+def open_to_append(path: Path, data: Path) -> BinaryIO:
+    """Opens a file of a data directory, which is made if need be.
+
+    Raises:
+        StackError: the directory cannot be used.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("ab")
+    except OSError as error:
+        raise StackError(f"{data} cannot be used: {error.strerror or error}") from error
 
 
 def rotating_file(path: Path) -> RotatingFileHandler:

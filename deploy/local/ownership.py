@@ -10,6 +10,7 @@ import psutil
 
 from deploy.local import state
 from deploy.local.errors import StackError
+from deploy.local.output import open_to_append
 
 MARK = "CORRIDOR_STACK"
 """Variable in the environment of every process of a stack, with its data directory as value.
@@ -26,13 +27,7 @@ def owned(data: Path) -> Iterator[None]:
     Raises:
         StackError: somebody else owns it.
     """
-    path = data / "run" / "lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = path.open("a")
-    except OSError as error:
-        raise StackError(f"{data} cannot be used: {error.strerror or error}") from error
-    with lock:
+    with open_to_append(data / "run" / "lock", data) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
