@@ -74,16 +74,23 @@ def expected(messages: list[tuple[bytes, bytes]]) -> dict[int, list[tuple[bytes,
     return found
 
 
-def test_each_message_is_there_once_in_order_and_where_its_key_belongs(
-    kafka: str, settings: Settings, topic: str
+def assert_each_arrives(
+    kafka: str, settings: Settings, topic: str, messages: list[tuple[bytes, bytes]]
 ) -> None:
-    messages = numbered(30_000)
+    """Publishes messages, and looks for each once, in order, where it belongs."""
     with Publisher(settings) as publisher:
         for key, value in messages:
             publisher.publish(topic, key, value)
         publisher.flush()
         assert publisher.confirmed == len(messages)
     assert stored(kafka, topic) == expected(messages)
+
+
+def test_each_message_is_there_once_in_order_and_where_its_key_belongs(
+    kafka: str, settings: Settings, topic: str
+) -> None:
+    messages = numbered(30_000)
+    assert_each_arrives(kafka, settings, topic, messages)
 
 
 def test_leaving_the_block_flushes(kafka: str, settings: Settings, topic: str) -> None:
@@ -197,12 +204,7 @@ def test_batches_that_a_topic_finds_too_large_are_split(kafka: str, settings: Se
     topic = create_topic(kafka, **{"max.message.bytes": "3000"})
     # hard to compress, so that batches of some hundred kilobytes meet the limit
     messages = [(key, noise(n)) for n, (key, _) in enumerate(numbered(3000))]
-    with Publisher(settings) as publisher:
-        for key, value in messages:
-            publisher.publish(topic, key, value)
-        publisher.flush()
-        assert publisher.confirmed == len(messages)
-    assert stored(kafka, topic) == expected(messages)
+    assert_each_arrives(kafka, settings, topic, messages)
 
 
 def noise(seed: int) -> bytes:
