@@ -67,7 +67,7 @@ RECORD_TO_ROW_SECONDS: Final = Histogram(
 # everywhere ----------------------------------------------------------------------------------
 LAG: Final = Gauge(
     "corridor_consumer_lag_records",
-    "Records behind the end of a partition, by committed offset.",
+    "Records of a partition that are still to be done.",
     ["topic", "partition"],
 )
 REBALANCES: Final = Counter("corridor_rebalances", "Times that partitions moved.")
