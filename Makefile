@@ -30,7 +30,7 @@ docs: .venv/installed  ## writes what is generated in docs/
 	$(BIN)/python -m commands.reference
 
 test: .venv/installed lint
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
 chaos: .venv/installed  ## the whole year while everything is killed, twice; a quarter of an hour
 	$(BIN)/pytest -m slow -s tests/chaos
