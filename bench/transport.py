@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 from yarl import URL
 
-from bench import stack
+from bench import broker
 from corridor.settings import Settings
 from producers.publisher import Publisher
 from streams.app import create_app
@@ -257,7 +257,7 @@ def main() -> None:
         return
     console = Console(stderr=True)
     measured = {}
-    with stack.kafka() as settings:
+    with broker.kafka() as settings:
         counts = {"stock": arguments.events // STOCK_SHARE, "batch": arguments.events}
         for kind, count in counts.items():
             source = f"bench-{kind}-{uuid.uuid4().hex[:8]}"

@@ -1,8 +1,10 @@
 """A Kafka for one benchmark run, started and ended by it."""
 
 import socket
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +16,6 @@ from deploy.local import child, readiness
 @contextmanager
 def kafka() -> Iterator[Settings]:
     """Settings of a fresh embedded Kafka, which ends with the `with` block."""
-    import subprocess
-    import time
-
     with tempfile.TemporaryDirectory(prefix="corridor-bench-") as directory:
         with socket.create_server(("127.0.0.1", 0)) as server:
             port = int(server.getsockname()[1])
