@@ -18,6 +18,7 @@ from corridor.settings import Settings
 from streams.app import Worker
 
 STUCK_SECONDS = 90.0
+RESTORE_SECONDS = 900.0
 WATCH_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)

@@ -119,6 +119,7 @@ class Worker:
         started = time.monotonic()
         assigned = sorted({tp.partition for tp in self.consumer.assignment()})
         self.tracker.partitions = await self._restore(assigned)
+        self.progress = self._alive = time.monotonic()
         REBALANCES.inc()
         log.info(
             "partitions taken over",
