@@ -46,11 +46,9 @@ def run(settings: Settings, metrics_port: int) -> None:
 
     def healthy() -> str | None:
         stuck = worker.stuck_seconds
-        return (
-            f"no progress for {stuck:.0f} s, though there is work"
-            if stuck > STUCK_SECONDS
-            else None
-        )
+        if stuck > (STUCK_SECONDS if worker.ready else RESTORE_SECONDS):
+            return f"no progress for {stuck:.0f} s, though there is work"
+        return None
 
     def watch() -> None:
         while True:
