@@ -166,7 +166,8 @@ class Worker:
                 self.progress = self._alive
             for partition in list(self.tracker.partitions):
                 self.tracker.ripen(partition, _now_ms(), self._behind(partition))
-            if not self.emitter.empty:
+            states = self.tracker.partitions.values()
+            if not self.emitter.empty or any(state.time_unsaved for state in states):
                 await self._checkpoint()
         for tp, records in lag.items():
             LAG.labels(tp.topic, tp.partition).set(records)

@@ -45,6 +45,7 @@ class Clock(msgspec.Struct, array_like=True):
 
     lead: tuple[int, datetime] | None = None
     heard: dict[str, datetime] = {}
+    now: datetime = BEGINNING
 
 
 CLOCK_KEY = b"clock"
@@ -75,7 +76,7 @@ class PartitionState:
 
     def __init__(self) -> None:
         self.buckets = [Bucket() for _ in range(BUCKETS)]
-        self.clock = BEGINNING
+        self.clock = self._saved = BEGINNING
         self.waiting: dict[str, int] = {}
         """How many events of a unit wait for their itinerary, where some do."""
         self._heard: dict[str, datetime] = {}
@@ -102,6 +103,7 @@ class PartitionState:
                 self.hear(topic, time)
             if clock.lead is not None:
                 self._leads.append(clock.lead)
+            self.clock = self._saved = max(self.clock, clock.now)
             return
         head, index = _decode_head(value), int(key)
         known = self._loaded.get(index)
@@ -134,10 +136,16 @@ class PartitionState:
             dirty.add(index)
         self._changed.clear()
         records = [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
-        if records:
+        if records or self.time_unsaved:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
-            records.append((CLOCK_KEY, _encode(Clock(lead, self._heard))))
+            records.append((CLOCK_KEY, _encode(Clock(lead, self._heard, self.clock))))
+            self._saved = self.clock
         return records
+
+    @property
+    def time_unsaved(self) -> bool:
+        """Whether time has passed since the last `drain`."""
+        return self.clock > self._saved
 
     def units(self) -> Iterator[Unit]:
         """All units, as of the last `drain`."""
@@ -163,7 +171,8 @@ class PartitionState:
     def unit(self, index: int, unit_id: str) -> Unit:
         """The unit, new if it is not known; a change counts only with `put`."""
         if (changed := self._changed.get(unit_id)) is not None:
-            return changed[1]
+            # one that has been let go begins anew, as it would after a drain
+            return Unit(unit_id) if changed[1].empty else changed[1]
         raw = self.buckets[index].units.get(unit_id)
         return Unit(unit_id) if raw is None else _decode_unit(raw)
 

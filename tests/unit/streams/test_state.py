@@ -104,6 +104,29 @@ def test_time_goes_on_after_a_restore_though_nothing_more_is_read() -> None:
     assert [getattr(o, "stage", None) for o in ripe(again)] == ["OVERDUE"]
 
 
+def test_the_clock_is_in_force_as_soon_as_it_is_restored() -> None:
+    state = PartitionState()
+    state.tick("carrier", START, 0)
+    ripe(state)
+    assert state.time_unsaved
+    again = restored(state.drain())
+    assert again.clock == START
+    assert not again.time_unsaved
+
+
+def test_a_unit_that_was_let_go_begins_anew_before_a_drain_as_after_it() -> None:
+    for drained in (False, True):
+        state = PartitionState()
+        index = bucket_of(b"unit")
+        put(state, "unit", START, 0)
+        unit = state.unit(index, "unit")
+        unit.journeys.clear()
+        state.put(index, unit)
+        if drained:
+            state.drain()
+        assert state.unit(index, "unit") == Unit("unit")
+
+
 def test_what_one_source_tells_lets_time_pass_only_when_the_others_had_time_to_tell() -> None:
     state = PartitionState()
     state.tick("carrier", START, 1000)
