@@ -141,16 +141,18 @@ class Worker:
     def _sought(self, offsets: Mapping[TP, int]) -> None:
         self._next = dict(offsets)
 
-    def _behind(self, partition: int) -> list[str]:
-        """Sources that have records of a partition which are not applied yet."""
-        tps = [TP(topic.name, partition) for topic in topics.UNIT_TOPICS]
-        ends = [self.consumer.highwater(tp) for tp in tps]
-        # no end is known before the first fetch
-        return [
-            tp.topic
-            for tp, end in zip(tps, ends, strict=True)
-            if end is None or end > self._next.get(tp, 0)
-        ]
+    def _ripen(self, partition: int) -> None:
+        """Lets event time pass, as far as the sources are known to have been read."""
+        now_ms = known_ms = _now_ms()
+        behind = []
+        for topic in topics.UNIT_TOPICS:
+            tp = TP(topic.name, partition)
+            end, asked_ms = self.consumer.highwater(tp), self.consumer.asked_ms(tp)
+            if end is None or asked_ms is None or end > self._next.get(tp, 0):
+                behind.append(tp.topic)
+            else:  # nothing to read, as of then
+                known_ms = min(known_ms, asked_ms)
+        self.tracker.ripen(partition, now_ms, known_ms, behind)
 
     async def _pulse(self) -> None:
         """Every second: lets time pass while nothing is read, and shows how things stand."""
@@ -165,9 +167,8 @@ class Worker:
             if not any(lag.values()):
                 self.progress = self._alive
             for partition in list(self.tracker.partitions):
-                self.tracker.ripen(partition, _now_ms(), self._behind(partition))
-            states = self.tracker.partitions.values()
-            if not self.emitter.empty or any(state.time_unsaved for state in states):
+                self._ripen(partition)
+            if any(state.unsaved for state in self.tracker.partitions.values()):
                 await self._checkpoint()
         for tp, records in lag.items():
             LAG.labels(tp.topic, tp.partition).set(records)
@@ -198,10 +199,9 @@ class Worker:
             self._pending.append(batch)
             self._records += len(batch.records)
             BATCH_RECORDS.observe(len(batch.records))
-            now_ms = _now_ms()
-            self.tracker.apply(batch.topic, batch.partition, batch.records, now_ms)
+            self.tracker.apply(batch.topic, batch.partition, batch.records, _now_ms())
             self._next[batch.tp] = batch.next_offset
-            self.tracker.ripen(batch.partition, now_ms, self._behind(batch.partition))
+            self._ripen(batch.partition)
             if (
                 waiting.empty()
                 or self._records >= CHECKPOINT_RECORDS

@@ -45,11 +45,6 @@ class Emitter(ABC):
         if records := list(records):
             self._records[topic, partition].extend(records)
 
-    @property
-    def empty(self) -> bool:
-        """Whether nothing is queued."""
-        return not self._records
-
     def forget(self) -> None:
         """Drops what is queued: whoever has the partitions next will say it again."""
         self._records.clear()

@@ -136,16 +136,16 @@ class PartitionState:
             dirty.add(index)
         self._changed.clear()
         records = [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
-        if records or self.time_unsaved:
+        if records or self.clock > self._saved:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
             records.append((CLOCK_KEY, _encode(Clock(lead, self._heard, self.clock))))
             self._saved = self.clock
         return records
 
     @property
-    def time_unsaved(self) -> bool:
-        """Whether time has passed since the last `drain`."""
-        return self.clock > self._saved
+    def unsaved(self) -> bool:
+        """Whether anything has changed since the last `drain`, if only the time."""
+        return bool(self._changed) or self.clock > self._saved
 
     def units(self) -> Iterator[Unit]:
         """All units, as of the last `drain`."""
@@ -205,7 +205,7 @@ class PartitionState:
             leads.pop()
         leads.append((record_ms, time))
 
-    def ripen(self, now_ms: int, behind: Iterable[str], out: list[Output]) -> None:
+    def ripen(self, now_ms: int, known_ms: int, behind: Iterable[str], out: list[Output]) -> None:
         """Lets time pass, as far as all that was told before is surely known.
 
         What one source tells counts only `SKEW_MS` later, so that the others, which are read side
@@ -215,11 +215,12 @@ class PartitionState:
 
         Args:
             now_ms: Now, by the clock that also dates Kafka's records; milliseconds.
+            known_ms: Until when the sources that are not behind are known to have nothing more.
             behind: Sources that have records which are not applied yet.
             out: What there is to say.
         """
         leads = self._leads
-        while leads and leads[0][0] <= now_ms - SKEW_MS:
+        while leads and leads[0][0] <= known_ms - SKEW_MS:
             self._ripe = max(self._ripe, leads.popleft()[1])
         heard = self._heard
         now = min([self._ripe, *(heard.get(topic, BEGINNING) for topic in behind)])

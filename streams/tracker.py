@@ -59,10 +59,10 @@ class Tracker:
             SKIPPED.labels(topic).inc(skipped)
         self._emit(partition, out, letters)
 
-    def ripen(self, partition: int, now_ms: int, behind: Iterable[str]) -> None:
+    def ripen(self, partition: int, now_ms: int, known_ms: int, behind: Iterable[str]) -> None:
         """Lets event time pass in a partition; see `PartitionState.ripen`."""
         out: list[Output] = []
-        self.partitions[partition].ripen(now_ms, behind, out)
+        self.partitions[partition].ripen(now_ms, known_ms, behind, out)
         self._emit(partition, out, [])
 
     def _itinerary(

@@ -194,6 +194,10 @@ class BatchDelivery(Consumer):
         self.sought(offsets)
 
     @abstractmethod
+    def asked_ms(self, tp: TP) -> int | None:
+        """When the broker last said where a partition ends (`highwater`); None: not yet."""
+
+    @abstractmethod
     async def _rewind(self, tps: set[TP]) -> None:
         """Goes back to the beginning of partitions of which nothing is committed yet."""
 
@@ -212,6 +216,11 @@ def _ignore(offsets: Mapping[TP, int]) -> None:
 
 class BatchConsumer(BatchDelivery, driver.Consumer):
     """aiokafka's consumer with record-batch delivery."""
+
+    def asked_ms(self, tp: TP) -> int | None:
+        """When the broker last answered a fetch of the partition, with records or without."""
+        asked: int | None = self._thread._ensure_consumer().last_poll_timestamp(tp)
+        return asked
 
     async def _rewind(self, tps: set[TP]) -> None:
         await self._thread.seek_to_beginning(*driver.ensure_aiokafka_TPset(tps))

@@ -40,7 +40,7 @@ MOST_WAITING = 256
 KEEP = timedelta(days=7)
 """How long, in event time, a finished journey can still be corrected, but at least"""
 
-HOLD_MS = 10_000
+HOLD_MS = 3600 * 1000
 """so long by the clock of whoever receives them: what is backfilled is old as soon as it comes."""
 
 

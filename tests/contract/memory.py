@@ -4,6 +4,7 @@ Everything above the fetch is the real code; a test drives time by waiting for c
 """
 
 import asyncio
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar
@@ -162,6 +163,9 @@ class MemoryFetcher(Consumer):
 
 class MemoryConsumer(BatchDelivery, MemoryFetcher):
     """Record-batch delivery over a `MemoryBroker`."""
+
+    def asked_ms(self, tp: TP) -> int | None:
+        return int(time.time() * 1000)
 
     async def _rewind(self, tps: set[TP]) -> None:
         self.positions.update(dict.fromkeys(tps, 0))

@@ -142,7 +142,7 @@ class Cluster:
         for tp in sorted(inputs, key=lambda tp: tp.topic != topics.ITINERARIES.name):
             tracker.apply(tp.topic, tp.partition, inputs[tp], 0)
         for partition in range(PARTITIONS):
-            tracker.ripen(partition, 2**62, ())
+            tracker.ripen(partition, 2**62, 2**62, ())
         return said(emitter.values())
 
     def wait_until_done(self, seconds: float = 120) -> None:

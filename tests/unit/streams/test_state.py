@@ -84,7 +84,7 @@ def test_a_bucket_that_has_counted_less_does_not_replace_one_that_has_counted_mo
 
 def ripe(state: PartitionState, behind: tuple[str, ...] = ()) -> list[Output]:
     out: list[Output] = []
-    state.ripen(10 * SKEW_MS, behind, out)
+    state.ripen(10 * SKEW_MS, 10 * SKEW_MS, behind, out)
     return out
 
 
@@ -108,10 +108,10 @@ def test_the_clock_is_in_force_as_soon_as_it_is_restored() -> None:
     state = PartitionState()
     state.tick("carrier", START, 0)
     ripe(state)
-    assert state.time_unsaved
+    assert state.unsaved
     again = restored(state.drain())
     assert again.clock == START
-    assert not again.time_unsaved
+    assert not again.unsaved
 
 
 def test_a_unit_that_was_let_go_begins_anew_before_a_drain_as_after_it() -> None:
@@ -130,9 +130,9 @@ def test_a_unit_that_was_let_go_begins_anew_before_a_drain_as_after_it() -> None
 def test_what_one_source_tells_lets_time_pass_only_when_the_others_had_time_to_tell() -> None:
     state = PartitionState()
     state.tick("carrier", START, 1000)
-    state.ripen(1000 + SKEW_MS - 1, (), [])
+    state.ripen(10 * SKEW_MS, 1000 + SKEW_MS - 1, (), [])
     assert state.clock < START
-    state.ripen(1000 + SKEW_MS, (), [])
+    state.ripen(10 * SKEW_MS, 1000 + SKEW_MS, (), [])
     assert state.clock == START
 
 
@@ -174,6 +174,6 @@ def test_the_clock_never_runs_back(ticks: list[tuple[str, int, int]]) -> None:
     seen = state.clock
     for topic, minutes, record_ms in ticks:
         state.tick(topic, START + timedelta(minutes=minutes), record_ms)
-        state.ripen(record_ms, (topic,) if minutes % 2 else (), [])
+        state.ripen(record_ms, record_ms, (topic,) if minutes % 2 else (), [])
         assert state.clock >= seen
         seen = state.clock
