@@ -33,7 +33,7 @@ def plan(seed: int, victims: Iterable[str], times: int) -> list[Kill]:
 
 def carry_out(
     kills: Iterable[Kill], stack: FreshStack, total: int, seconds: float
-) -> Iterator[tuple[Kill, str]]:
+) -> Iterator[str]:
     """Kills each victim in its turn, though others may still be down; tells each death.
 
     Args:
@@ -61,4 +61,4 @@ def carry_out(
         now, hit = partial(due, kill.share), partial(strike, kill.victim)
         wait_until(now, seconds, interval=LOOK_SECONDS, what=f"{kill} comes due")
         wait_until(hit, seconds, interval=LOOK_SECONDS, what=f"{kill.victim} is there to be killed")
-        yield kill, f"{time.monotonic() - began:5.1f} s: {kill} ({landed:,} rows landed)"
+        yield f"{time.monotonic() - began:5.1f} s: {kill} ({landed:,} rows landed)"
