@@ -32,7 +32,7 @@ docs: .venv/installed  ## writes what is generated in docs/
 test: .venv/installed lint
 	$(BIN)/pytest -m "not slow" -n 2 --dist loadfile
 
-chaos: .venv/installed  ## the whole year while everything is killed, twice; a quarter of an hour
+chaos: .venv/installed  ## the whole year while everything is killed, twice; ten minutes
 	$(BIN)/pytest -m slow -s tests/chaos
 
 clean:
