@@ -164,7 +164,7 @@ class FreshStack:
         return dict(self.query(" UNION ALL ".join(counts)))
 
     def wait_until_quiet(self, seconds: float) -> None:
-        """Waits until nothing is left to do and no row comes any more.
+        """Waits until every process is ready, nothing is left to do and no row comes any more.
 
         Args:
             seconds: How long that may take.
@@ -175,7 +175,7 @@ class FreshStack:
         deadline = time.monotonic() + seconds
         since, before = time.monotonic(), None
         while True:
-            now = self.rows() if self.lag() == 0 else None
+            now = self.rows() if all(map(self.process, PROCESSES)) and self.lag() == 0 else None
             if now is None or now != before:
                 since, before = time.monotonic(), now
             elif time.monotonic() - since > QUIET_SECONDS:
