@@ -67,6 +67,13 @@ class Reject(StrEnum):
     FUTURE = "FUTURE"  # an ACTUAL event that has not happened yet when it is told
     NO_ITINERARY = "NO_ITINERARY"  # no itinerary came in time for the event's unit
     TOO_MANY_WAITING = "TOO_MANY_WAITING"  # its unit has a full waiting room already
+    # at the edges
+    UNSUPPORTED = "UNSUPPORTED"  # a kind of message, or of statement, that we do not read
+    BAD_CHECK_DIGIT = "BAD_CHECK_DIGIT"  # a container number that cannot be (ISO 6346)
+    UNKNOWN_NODE = "UNKNOWN_NODE"  # a place that neither the gazetteer nor UN/LOCODE has
+    IMPOSSIBLE_POSITION = "IMPOSSIBLE_POSITION"  # not on Earth, or too far from the last one
+    FOREIGN_SOURCE = "FOREIGN_SOURCE"  # a party that speaks in another's name
+    DECODER_FAILED = "DECODER_FAILED"  # our fault; kept, so that it can be replayed once mended
 
 
 CODES: dict[EventType, frozenset[str]] = {

@@ -30,8 +30,8 @@ _FIELD_OF = {"unknown_code": "code", "no_subject": "unit_id"}
 """The field that a person would mend, where a fault belongs to a message as a whole."""
 
 
-class Malformed(NamedTuple):
-    """Why bytes are not the message that they should be."""
+class Rejected(NamedTuple):
+    """Why bytes, or a part of them, are not the message that they should be."""
 
     reason: Reject
     field: str | None
@@ -55,17 +55,18 @@ class Decoder(Generic[M]):
         )
         self._tags = tags
 
-    def __call__(self, payload: bytes | None) -> M | Malformed:
+    def __call__(self, payload: bytes | None) -> M | Rejected:
         """The message, or the first thing that is wrong with it."""
         if payload is None:
-            return Malformed(Reject.MALFORMED, None, "the record has no value")
+            return Rejected(Reject.MALFORMED, None, "the record has no value")
         try:
             return self._validate(payload)
         except ValidationError as error:
-            return _explain(error, self._tags)
+            return explain(error, self._tags)
 
 
-def _explain(error: ValidationError, tags: Sequence[str]) -> Malformed:
+def explain(error: ValidationError, tags: Sequence[str] = ()) -> Rejected:
+    """The first thing that is wrong with a message, as a person would say it."""
     # A default that depends on a field that is itself wrong is not what a person would name.
     errors: list[ErrorDetails] = [
         fault
@@ -75,7 +76,7 @@ def _explain(error: ValidationError, tags: Sequence[str]) -> Malformed:
     first = errors[0]
     if first["type"] in ("union_tag_not_found", "union_tag_invalid"):
         field = first["ctx"]["discriminator"].strip("'")
-        return Malformed(Reject.MALFORMED, field, f"{field} must be {' or '.join(tags)}")
+        return Rejected(Reject.MALFORMED, field, f"{field} must be {' or '.join(tags)}")
     path = first["loc"][1:] if tags else first["loc"]  # the tag is no field
     field = _FIELD_OF.get(first["type"]) or ".".join(map(str, path)) or None
     reason = Reject.MALFORMED
@@ -85,11 +86,11 @@ def _explain(error: ValidationError, tags: Sequence[str]) -> Malformed:
         reason = Reject.UNKNOWN_VERSION
     others = len(errors) - 1
     more = f" (and {others} more)" if others else ""
-    return Malformed(reason, field, first["msg"] + more)
+    return Rejected(reason, field, first["msg"] + more)
 
 
 def dead_letter(
-    malformed: Malformed,
+    rejected: Rejected,
     *,
     origin: Origin,
     key: bytes | None,
@@ -100,7 +101,7 @@ def dead_letter(
     """The quarantine's record of a message that cannot be used; it always fits into a message.
 
     Args:
-        malformed: Why.
+        rejected: Why.
         origin: Where it came from.
         key: The record's key.
         payload: The raw bytes.
@@ -109,7 +110,7 @@ def dead_letter(
     """
     payload = payload or b""
     kept = base64.b64encode(payload[:PAYLOAD_KEPT]).decode()
-    detail = malformed.detail[:SAID]
+    detail = rejected.detail[:SAID]
     if len(payload) > PAYLOAD_KEPT:
         detail += (
             f"; only the first {PAYLOAD_KEPT:,} bytes are kept, the rest is where it came from"
@@ -118,8 +119,8 @@ def dead_letter(
         detail += f"; only the first {KEY_KEPT:,} bytes of its key are kept"
     return DeadLetter(
         dead_letter_id=_identity(origin, kept),
-        reason=malformed.reason,
-        field=malformed.field and malformed.field[:SAID],
+        reason=rejected.reason,
+        field=rejected.field and rejected.field[:SAID],
         detail=detail,
         source=_source(payload) if source is None else source,
         origin=origin,
@@ -131,6 +132,9 @@ def dead_letter(
 
 def _identity(origin: Origin, payload: str) -> str:
     """What came from one place is one letter, whoever rejects it and why."""
+    if origin.format is not None:
+        # whatever way it came, and however often
+        return derived_id("edge", origin.format, payload)
     if origin.file is None:
         return derived_id(str(origin.topic), str(origin.partition), str(origin.offset))
     # a file may be edited and played again: another line may then have the same number

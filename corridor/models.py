@@ -86,9 +86,13 @@ class Message(Part):
         return b'{"schema_version":1,' + body[1:]
 
 
+SUBJECTS = ("unit_id", "run_id", "shipment_id")
+"""What an event may be of: the first that it names is its subject, and its record's key."""
+
+
 def _event_rules(schema: dict[str, Any]) -> None:
     """Says in JSON Schema what `TrackingEvent._check` checks."""
-    schema["anyOf"] = [{"required": ["unit_id"]}, {"required": ["run_id"]}]
+    schema["anyOf"] = [{"required": [name]} for name in SUBJECTS]
     schema["allOf"] = [
         {
             "if": {"properties": {"event_type": {"const": str(kind)}}},
@@ -99,8 +103,9 @@ def _event_rules(schema: dict[str, Any]) -> None:
 
 
 class TrackingEvent(Message):
-    """Something that happened, or is planned or expected, to a unit or run at a time.
+    """Something that happened, or is planned or expected, to a unit, run or shipment at a time.
 
+    An event of a run reaches every unit aboard, one of a shipment each of its units.
     Identity is (`source`, `event_id`): the newest `updated_time` wins, `retracted` removes.
     Shape and words follow DCSA Track & Trace 3.0.0.
     """
@@ -130,8 +135,10 @@ class TrackingEvent(Message):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        if self.unit_id is None and self.run_id is None:
-            raise PydanticCustomError("no_subject", "one of unit_id, run_id is required")
+        if self.unit_id is None and self.run_id is None and self.shipment_id is None:
+            raise PydanticCustomError(
+                "no_subject", "one of unit_id, run_id, shipment_id is required"
+            )
         if self.code not in CODES[self.event_type]:
             raise PydanticCustomError(
                 "unknown_code",
@@ -139,6 +146,11 @@ class TrackingEvent(Message):
                 {"code": self.code, "event_type": str(self.event_type)},
             )
         return self
+
+    @property
+    def subject(self) -> str:
+        """What the event is of; the key of its record."""
+        return self.unit_id or self.run_id or self.shipment_id or ""
 
 
 class Leg(Part):
@@ -259,13 +271,15 @@ class LegOutcome(Message):
 
 
 class Origin(Part):
-    """Where a rejected message came from: a Kafka record, or a line of a file."""
+    """Where a rejected message came from: a Kafka record, a line of a file, or a gateway."""
 
     topic: str | None = None
     partition: int | None = None
     offset: int | None = None
     file: str | None = None
     line: int | None = None
+    format: str | None = Field(None, description="The format that a gateway took it for.")
+    channel: str | None = Field(None, description="HTTP path, MQTT topic or address it came by.")
 
 
 class DeadLetter(Message):

@@ -55,6 +55,25 @@ class Settings(BaseSettings):
     batch_rows: int = Field(50_000, ge=1, description="The sink writes a batch at this many rows,")
     batch_seconds: float = Field(1.0, gt=0, description="or when its first row is this old.")
 
+    parties: Path | None = Field(
+        None, description="File of the parties that may push, with their hashed tokens."
+    )
+    push_port: Port = Field(8301, description="HTTP push gateway.")
+    push_bytes: int = Field(4_000_000, ge=1_000, description="Largest message it takes.")
+    push_per_minute: int = Field(600, ge=1, description="Messages a party may push in a minute.")
+    mqtt: str = Field("127.0.0.1:1883", description="MQTT broker of the locks and trackers.")
+    mqtt_version: Literal["3.1.1", "5"] = Field("5", description="MQTT version.")
+    mqtt_username: str = Field("", description="MQTT user.")
+    mqtt_password: SecretStr = Field(SecretStr(""), description="MQTT password.")
+    mqtt_cafile: Path | None = Field(None, description="CA certificate; given, MQTT is over TLS.")
+    mqtt_topic: str = Field(
+        "corridor/+/+/+", description="Topic filter; its levels: corridor, party, format, device."
+    )
+    mqtt_group: str = Field(
+        "corridor", description="Shared subscription, so that gateways divide the work; '': none."
+    )
+    gateway_metrics_port: Port = Field(9361, description="A gateway's metrics; each its own.")
+
     worker_metrics_port: Port = Field(9301, description="First worker's metrics; the next +1 …")
     sink_metrics_port: Port = Field(9351, description="The ClickHouse sink's metrics and health.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(

@@ -39,12 +39,34 @@ class Topic:
     config: dict[str, str] = field(default_factory=lambda: dict(_DELETE))
 
 
+_SUBJECT = "unit_id, else run_id, else shipment_id"
+
 ITINERARIES = Topic("tracking.itineraries", Itinerary, "unit_id", "Planned legs of each unit.")
-IOT = Topic("tracking.iot", TrackingEvent, "unit_id or run_id", "Locks, GPS, reefers, AIS.")
-PORT = Topic("tracking.port", TrackingEvent, "unit_id or run_id", "Ports and terminals.")
-CUSTOMS = Topic("tracking.customs", TrackingEvent, "unit_id or run_id", "Customs decisions.")
-CARRIER = Topic("tracking.carrier", TrackingEvent, "unit_id or run_id", "Carriers of all modes.")
-FANOUT = Topic("tracking.fanout", TrackingEvent, "unit_id", "Run events, once per unit aboard.")
+IOT = Topic(
+    "tracking.iot",
+    TrackingEvent,
+    _SUBJECT,
+    "Locks, GPS, reefers, AIS.",
+)
+PORT = Topic("tracking.port", TrackingEvent, _SUBJECT, "Ports and terminals.")
+CUSTOMS = Topic(
+    "tracking.customs",
+    TrackingEvent,
+    _SUBJECT,
+    "Customs decisions.",
+)
+CARRIER = Topic(
+    "tracking.carrier",
+    TrackingEvent,
+    _SUBJECT,
+    "Carriers of all modes.",
+)
+FANOUT = Topic(
+    "tracking.fanout",
+    TrackingEvent,
+    "run_id, else shipment_id",
+    "Events of runs and shipments, once per partition: each finds the units aboard in its own.",
+)
 ESTIMATES = Topic("legs.estimates", LegEstimate, "unit_id", "ETAs as they were stated.")
 OUTCOMES = Topic("legs.outcomes", LegOutcome, "unit_id", "Finished legs, with what was predicted.")
 DEAD_LETTERS = Topic(

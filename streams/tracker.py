@@ -8,10 +8,18 @@ from aiokafka.structs import ConsumerRecord
 
 from corridor import topics
 from corridor.codes import Classifier, Reject
-from corridor.decoding import Decoder, Malformed, dead_letter
+from corridor.decoding import Decoder, Rejected, dead_letter
 from corridor.metrics import RECEIVED, REJECTED, SKIPPED
-from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Origin, TrackingEvent
-from corridor.tracking.update import Output, Rejected, Verdict, apply_event, apply_itinerary
+from corridor.models import (
+    SUBJECTS,
+    DeadLetter,
+    Itinerary,
+    LegEstimate,
+    LegOutcome,
+    Origin,
+    TrackingEvent,
+)
+from corridor.tracking.update import Output, Refused, Verdict, apply_event, apply_itinerary
 from streams.emitter import Emitter
 from streams.state import PartitionState, bucket_of
 
@@ -50,7 +58,7 @@ class Tracker:
         apply = self._itinerary if topic == topics.ITINERARIES.name else self._event
         for record in records:
             verdict = apply(state, record, out)
-            if isinstance(verdict, Malformed):
+            if isinstance(verdict, Rejected):
                 letters.append(_letter(verdict, record))
             else:
                 verdicts[verdict] += 1
@@ -67,15 +75,15 @@ class Tracker:
 
     def _itinerary(
         self, state: PartitionState, record: ConsumerRecord, out: list[Output]
-    ) -> str | Malformed:
+    ) -> str | Rejected:
         itinerary = _read_itinerary(record.value)
-        if isinstance(itinerary, Malformed):
+        if isinstance(itinerary, Rejected):
             return itinerary
         key = itinerary.unit_id.encode()
         if key != record.key:
             return _wrong_key("unit_id")
         if _ahead(itinerary.issued_time, record):
-            return Malformed(Reject.FUTURE, "issued_time", "the itinerary is yet to be issued")
+            return Rejected(Reject.FUTURE, "issued_time", "the itinerary is yet to be issued")
         verdict: str = "SKIPPED"
         index = bucket_of(key)
         if not state.counted(index, record.topic, record.offset):
@@ -91,17 +99,16 @@ class Tracker:
 
     def _event(
         self, state: PartitionState, record: ConsumerRecord, out: list[Output]
-    ) -> str | Malformed:
+    ) -> str | Rejected:
         event = _read_event(record.value)
-        if isinstance(event, Malformed):
+        if isinstance(event, Rejected):
             return event
-        subject = event.unit_id if event.unit_id is not None else event.run_id
-        key = (subject or "").encode()
+        key = event.subject.encode()
         if key != record.key:
-            return _wrong_key("unit_id" if event.unit_id is not None else "run_id")
+            return _wrong_key(next(name for name in SUBJECTS if getattr(event, name)))
         actual = event.classifier is Classifier.ACTUAL
         if actual and _ahead(event.event_time, record):
-            return Malformed(Reject.FUTURE, "event_time", "the event is yet to happen")
+            return Rejected(Reject.FUTURE, "event_time", "the event is yet to happen")
         verdict: str = Verdict.NO_MILESTONE
         if event.unit_id is not None:
             index = bucket_of(key)
@@ -152,13 +159,13 @@ def _ahead(time: datetime, record: ConsumerRecord) -> bool:
     return bool(time.timestamp() * 1000 > record.timestamp + FUTURE_MS)
 
 
-def _wrong_key(field: str) -> Malformed:
-    return Malformed(Reject.WRONG_KEY, field, f"the record's key is not its {field}")
+def _wrong_key(field: str) -> Rejected:
+    return Rejected(Reject.WRONG_KEY, field, f"the record's key is not its {field}")
 
 
-def _letter(malformed: Malformed, record: ConsumerRecord) -> DeadLetter:
+def _letter(rejected: Rejected, record: ConsumerRecord) -> DeadLetter:
     return dead_letter(
-        malformed,
+        rejected,
         origin=Origin(topic=record.topic, partition=record.partition, offset=record.offset),
         key=record.key,
         payload=record.value,
@@ -166,10 +173,10 @@ def _letter(malformed: Malformed, record: ConsumerRecord) -> DeadLetter:
     )
 
 
-def _expired(rejected: Rejected) -> DeadLetter:
-    waiting = rejected.waiting
+def _expired(refused: Refused) -> DeadLetter:
+    waiting = refused.waiting
     return dead_letter(
-        Malformed(rejected.reason, None, rejected.detail),
+        Rejected(refused.reason, None, refused.detail),
         origin=Origin(topic=waiting.topic, partition=waiting.partition, offset=waiting.offset),
         key=waiting.key,
         payload=waiting.payload,

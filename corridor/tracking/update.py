@@ -55,7 +55,7 @@ class Verdict(StrEnum):
     REJECTED = "REJECTED"
 
 
-class Rejected:
+class Refused:
     """A message that the unit cannot use, with the place it came from."""
 
     __slots__ = ("detail", "reason", "waiting")
@@ -66,7 +66,7 @@ class Rejected:
         self.waiting = waiting
 
 
-Output = LegEstimate | LegOutcome | Rejected
+Output = LegEstimate | LegOutcome | Refused
 
 
 def apply_itinerary(
@@ -195,7 +195,7 @@ def _wait(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
             return Verdict.WAITING
     if len(unit.waiting) >= MOST_WAITING:
         detail = f"{MOST_WAITING} events of unit {unit.unit_id} wait for an itinerary already"
-        out.append(Rejected(Reject.TOO_MANY_WAITING, detail, candidate))
+        out.append(Refused(Reject.TOO_MANY_WAITING, detail, candidate))
         return Verdict.REJECTED
     unit.waiting.append(candidate)
     return Verdict.WAITING
@@ -217,7 +217,7 @@ def advance(unit: Unit, clock: datetime, now_ms: int, out: list[Output]) -> bool
     for waiting in [w for w in unit.waiting if w.received_ms + WAIT_MS < now_ms]:
         unit.waiting.remove(waiting)
         detail = f"no itinerary of unit {unit.unit_id} came within {WAIT_MS // 3_600_000} hours"
-        out.append(Rejected(Reject.NO_ITINERARY, detail, waiting))
+        out.append(Refused(Reject.NO_ITINERARY, detail, waiting))
         changed = True
     if unit.touched_ms + HOLD_MS < now_ms:
         for journey in [j for j in unit.journeys if _release_time(j) < clock]:
@@ -436,7 +436,7 @@ def _outcome(
 __all__ = [
     "BEGINNING",
     "Output",
-    "Rejected",
+    "Refused",
     "Verdict",
     "advance",
     "apply_event",

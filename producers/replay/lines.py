@@ -7,7 +7,7 @@ from pydantic import Discriminator, Field, TypeAdapter
 
 from corridor import topics
 from corridor.codes import Reject
-from corridor.decoding import Decoder, Malformed, dead_letter
+from corridor.decoding import Decoder, Rejected, dead_letter
 from corridor.models import DeadLetter, Itinerary, Origin, Time, TrackingEvent
 from producers.messages import TOPIC_OF
 from producers.replay.record import Record, to_micros
@@ -49,9 +49,9 @@ def parse(raw: bytes, file: str, number: int) -> Record | DeadLetter:
     """
     if len(raw) > LONGEST:
         detail = f"the line is longer than {LONGEST:,} bytes"
-        return _reject(Malformed(Reject.MALFORMED, None, detail), raw, file, number)
+        return _reject(Rejected(Reject.MALFORMED, None, detail), raw, file, number)
     line = _read(raw)
-    if isinstance(line, Malformed):
+    if isinstance(line, Rejected):
         return _reject(line, raw, file, number)
     if isinstance(line, EventLine):
         topic = TOPIC_OF[line.event_type]
@@ -66,9 +66,9 @@ def parse(raw: bytes, file: str, number: int) -> Record | DeadLetter:
     return Record(to_micros(available), topic, key.encode(), line.to_json(), available != own_time)
 
 
-def _reject(malformed: Malformed, raw: bytes, file: str, number: int) -> DeadLetter:
+def _reject(rejected: Rejected, raw: bytes, file: str, number: int) -> DeadLetter:
     return dead_letter(
-        malformed,
+        rejected,
         origin=Origin(file=file, line=number),
         key=None,
         payload=raw,

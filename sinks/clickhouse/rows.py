@@ -23,7 +23,7 @@ from pydantic import AwareDatetime, BaseModel
 from pydantic.fields import FieldInfo
 
 from corridor.codes import CODES, Reject
-from corridor.decoding import Decoder, Malformed, dead_letter
+from corridor.decoding import Decoder, Rejected, dead_letter
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
 from sinks.clickhouse.tables import CODE, DEAD_LETTERS, OPTIONAL_TIME, TEXT, TIME, Column, Table
 
@@ -103,7 +103,7 @@ class Reader:
                     raise ValueError
             except (msgspec.MsgspecError, ValueError, TypeError):
                 message = self._judge(record)
-                if isinstance(message, Malformed):
+                if isinstance(message, Rejected):
                     letter = _letter(message, partition, record)
                     if self.table is not DEAD_LETTERS:
                         rejected.append(letter)
@@ -118,12 +118,12 @@ class Reader:
     def _judge(self, record: Record) -> Any:
         """The message after all, or why it cannot be a row."""
         message = self._validate(record.value)
-        if isinstance(message, Malformed):
+        if isinstance(message, Rejected):
             return message
         try:
             return self._decode(message.to_json())
         except (msgspec.MsgspecError, ValueError) as error:
-            return Malformed(Reject.MALFORMED, _path(error), f"no column for it: {error}")
+            return Rejected(Reject.MALFORMED, _path(error), f"no column for it: {error}")
 
     def _plausible(self, columns: list[Values]) -> bool:
         """False when a time is where the model's bounds may be: the model knows exactly."""
@@ -154,9 +154,9 @@ class Reader:
         return columns, count
 
 
-def _letter(malformed: Malformed, partition: TopicPartition, record: Record) -> DeadLetter:
+def _letter(rejected: Rejected, partition: TopicPartition, record: Record) -> DeadLetter:
     return dead_letter(
-        malformed,
+        rejected,
         origin=Origin(topic=partition.topic, partition=partition.partition, offset=record.offset),
         key=record.key,
         payload=record.value,
@@ -180,7 +180,7 @@ def _settle_event(event: Any) -> bool:
     event.attributes = attributes = str(event.attributes, "utf-8")
     return (
         (event.event_type, event.code) not in _KNOWN_CODES
-        or (event.unit_id is None and event.run_id is None)
+        or (event.unit_id is None and event.run_id is None and event.shipment_id is None)
         # one flat object, as far as a glance can tell
         or attributes[0] != "{"
         or attributes.find("{", 1) > 0

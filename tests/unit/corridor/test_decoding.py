@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pydantic import Discriminator, TypeAdapter
 
 from corridor.codes import Reject
-from corridor.decoding import KEY_KEPT, PAYLOAD_KEPT, Decoder, Malformed, dead_letter
+from corridor.decoding import KEY_KEPT, PAYLOAD_KEPT, Decoder, Rejected, dead_letter
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
 from tests.unit.samples import EVENT
 
@@ -27,9 +27,9 @@ def event(**changes: Any) -> bytes:
     return json.dumps(EVENT | changes).encode()
 
 
-def fault(payload: bytes | None, decode: Decoder[Any] = read) -> Malformed:
+def fault(payload: bytes | None, decode: Decoder[Any] = read) -> Rejected:
     result = decode(payload)
-    assert isinstance(result, Malformed), result
+    assert isinstance(result, Rejected), result
     return result
 
 
@@ -40,8 +40,8 @@ def letter(
     detail: str = "it is broken",
     source: str | None = None,
 ) -> DeadLetter:
-    malformed = Malformed(Reject.MALFORMED, None, detail)
-    return dead_letter(malformed, origin=origin, key=key, payload=payload, time=NOW, source=source)
+    rejected = Rejected(Reject.MALFORMED, None, detail)
+    return dead_letter(rejected, origin=origin, key=key, payload=payload, time=NOW, source=source)
 
 
 def test_a_message_is_read() -> None:

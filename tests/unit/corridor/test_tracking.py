@@ -17,7 +17,7 @@ from corridor.tracking.update import (
     MOST_WAITING,
     WAIT_MS,
     Output,
-    Rejected,
+    Refused,
     Verdict,
     advance,
     apply_event,
@@ -252,7 +252,7 @@ def test_an_event_that_waited_too_long_is_rejected_with_its_origin() -> None:
     assert out == []
     advance(unit, START, 1001 + WAIT_MS, out)
     (rejected,) = out
-    assert isinstance(rejected, Rejected)
+    assert isinstance(rejected, Refused)
     assert rejected.reason is Reject.NO_ITINERARY
     waiting = rejected.waiting
     assert (waiting.topic, waiting.offset, waiting.payload) == ("t", 7, b"raw")
@@ -264,7 +264,7 @@ def test_the_waiting_room_of_a_unit_is_bounded() -> None:
     out: list[Output] = []
     for number in range(MOST_WAITING + 1):
         apply_event(unit, event("DEPARTED", "A", 0, event_id=f"E{number}"), out)
-    assert [o.reason for o in out if isinstance(o, Rejected)] == [Reject.TOO_MANY_WAITING]
+    assert [o.reason for o in out if isinstance(o, Refused)] == [Reject.TOO_MANY_WAITING]
 
 
 def test_the_highest_version_of_an_itinerary_wins() -> None:

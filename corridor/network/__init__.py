@@ -1,0 +1,1 @@
+"""Where things are: nodes, legs and corridors as data, and what they are good for."""
