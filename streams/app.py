@@ -69,7 +69,7 @@ class Worker:
         """Wires everything; tests put memory in the place of Kafka."""
         self.app = create_app(settings, transport)
         self.emitter = emitter or KafkaEmitter(settings)
-        self.tracker = Tracker(self.emitter)
+        self.tracker = Tracker(self.emitter, settings.partitions)
         self.progress = self._alive = time.monotonic()
         self._restore = restore or partial(restore_from_kafka, settings)
         self._changelog = topics.changelog(settings.group).name

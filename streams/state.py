@@ -5,15 +5,16 @@ bucket has counted. Whatever was counted before a crash is thereby known, record
 not counted again when it is read again.
 """
 
-from collections import deque
-from collections.abc import Iterable, Iterator
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Set
 from datetime import datetime
 from zlib import crc32
 
 import msgspec
 
+from corridor.tracking.shared import Shared
 from corridor.tracking.unit import BEGINNING, Unit
-from corridor.tracking.update import Output, advance, next_timers
+from corridor.tracking.update import KEEP, Output, advance, next_timers
 from streams.timers import Timers
 
 BUCKETS = 256
@@ -37,6 +38,8 @@ class Bucket(msgspec.Struct, array_like=True):
     version: int = 1
     applied: dict[str, int] = {}
     units: dict[str, msgspec.Raw] = {}
+    shared: dict[str, msgspec.Raw] = {}
+    """Runs and shipments."""
 
 
 class Clock(msgspec.Struct, array_like=True):
@@ -57,12 +60,14 @@ class _Head(msgspec.Struct, array_like=True):
     version: int
     applied: dict[str, int]
     units: msgspec.Raw
+    shared: msgspec.Raw = msgspec.Raw(b"\x80")
 
 
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 _decode_clock = msgspec.msgpack.Decoder(Clock).decode
-_decode_units = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
+_decode_raws = msgspec.msgpack.Decoder(dict[str, msgspec.Raw]).decode
 _decode_unit = msgspec.msgpack.Decoder(Unit).decode
+_decode_shared = msgspec.msgpack.Decoder(Shared).decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -83,9 +88,12 @@ class PartitionState:
         self._leads: deque[tuple[int, datetime]] = deque()
         self._ripe = BEGINNING
         self._changed: dict[str, tuple[int, Unit]] = {}
+        self._changed_shared: dict[str, tuple[int, Shared]] = {}
+        self._aboard: defaultdict[str, set[str]] = defaultdict(set)
         self._loaded: dict[int, _Head] = {}
         self._timers = Timers[datetime]()
         self._receiver_timers = Timers[int]()
+        self._shared_timers = Timers[datetime]()
 
     # restore and checkpoint ----------------------------------------------------------------------
 
@@ -115,12 +123,16 @@ class PartitionState:
     def start(self) -> None:
         """Takes the last word on each bucket, and sets the timers of its units."""
         for index, head in self._loaded.items():
-            # copied, else a few old units would keep whole changelog records in memory
-            units = {name: raw.copy() for name, raw in _decode_units(head.units).items()}
-            self.buckets[index] = Bucket(head.version, head.applied, units)
+            self.buckets[index] = Bucket(
+                head.version, head.applied, _copied(head.units), _copied(head.shared)
+            )
+            for raw in self.buckets[index].shared.values():
+                shared = _decode_shared(raw)
+                self._shared_timers.set(shared.subject, shared.release_time)
         self._loaded.clear()
         for unit in self.units():
             self._schedule(unit)
+            self.board(unit, frozenset())
             if unit.waiting:
                 self.waiting[unit.unit_id] = len(unit.waiting)
 
@@ -135,6 +147,13 @@ class PartitionState:
                 units[unit_id] = msgspec.Raw(_encode(unit))
             dirty.add(index)
         self._changed.clear()
+        for subject, (index, shared) in self._changed_shared.items():
+            if shared.milestones:
+                self.buckets[index].shared[subject] = msgspec.Raw(_encode(shared))
+            else:
+                self.buckets[index].shared.pop(subject, None)
+            dirty.add(index)
+        self._changed_shared.clear()
         records = [(b"%d" % index, _encode(self.buckets[index])) for index in sorted(dirty)]
         if records or self.clock > self._saved:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
@@ -145,7 +164,7 @@ class PartitionState:
     @property
     def unsaved(self) -> bool:
         """Whether anything has changed since the last `drain`, if only the time."""
-        return bool(self._changed) or self.clock > self._saved
+        return bool(self._changed or self._changed_shared) or self.clock > self._saved
 
     def units(self) -> Iterator[Unit]:
         """All units, as of the last `drain`."""
@@ -184,6 +203,54 @@ class PartitionState:
         else:
             self.waiting.pop(unit.unit_id, None)
         self._schedule(unit)
+
+    # runs and shipments --------------------------------------------------------------------------
+
+    def shared(self, subject: str) -> Shared:
+        """What is known of a run or shipment, new if nothing is; a change counts with `keep`."""
+        index = bucket_of(subject.encode())
+        if (changed := self._changed_shared.get(subject)) is not None:
+            return changed[1]
+        raw = self.buckets[index].shared.get(subject)
+        return Shared(subject) if raw is None else _decode_shared(raw)
+
+    def keep(self, shared: Shared) -> None:
+        """Keeps what has changed of a run or shipment; nothing of it is left without milestones."""
+        self._changed_shared[shared.subject] = (bucket_of(shared.subject.encode()), shared)
+        self._shared_timers.set(shared.subject, shared.release_time if shared.milestones else None)
+
+    def aboard(self, subject: str) -> list[str]:
+        """The units that the events of a run or shipment reach."""
+        units = set(self._aboard.get(subject, ()))
+        if subject in self._changed or subject in self.buckets[bucket_of(subject.encode())].units:
+            units.add(subject)
+        return sorted(units)
+
+    def board(self, unit: Unit, before: Set[str]) -> list[Shared]:
+        """Notes which runs and shipments a unit belongs to.
+
+        Args:
+            unit: As it is now.
+            before: Its `subjects` as they were.
+
+        Returns:
+            What is known of those that are new to it.
+        """
+        now = unit.subjects()
+        for subject in before - now:
+            units = self._aboard.get(subject)
+            if units is not None:
+                units.discard(unit.unit_id)
+                if not units:
+                    del self._aboard[subject]
+        new = now - before
+        for subject in new:
+            if subject != unit.unit_id:  # found by its own name
+                self._aboard[subject].add(unit.unit_id)
+        if not new:
+            return []
+        known = (self.shared(subject) for subject in sorted(new))
+        return [shared for shared in known if shared.milestones]
 
     # time ----------------------------------------------------------------------------------------
 
@@ -228,12 +295,26 @@ class PartitionState:
         for unit_id in (*self._timers.due(self.clock), *self._receiver_timers.due(now_ms)):
             index = bucket_of(unit_id.encode())
             unit = self.unit(index, unit_id)
+            before = unit.subjects()
             if advance(unit, self.clock, now_ms, out):
                 self.put(index, unit)
+                self.board(unit, before)
             else:
                 self._schedule(unit)
+        for subject in self._shared_timers.due(self.clock):
+            shared = self.shared(subject)
+            if shared.held_until() < now_ms:
+                shared.milestones = []
+                self.keep(shared)
+            else:  # a backfill: what is old may have come just now
+                self._shared_timers.set(subject, self.clock + KEEP)
 
     def _schedule(self, unit: Unit) -> None:
         event_time, received_ms = next_timers(unit, self.clock)
         self._timers.set(unit.unit_id, event_time)
         self._receiver_timers.set(unit.unit_id, received_ms)
+
+
+def _copied(raws: msgspec.Raw) -> dict[str, msgspec.Raw]:
+    """Copied, else a few old values would keep whole changelog records in memory."""
+    return {name: raw.copy() for name, raw in _decode_raws(raws).items()}

@@ -1,7 +1,7 @@
 """From a batch of records to changed units and to what there is to say: no I/O, no waiting."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 
 from aiokafka.structs import ConsumerRecord
@@ -19,7 +19,17 @@ from corridor.models import (
     Origin,
     TrackingEvent,
 )
-from corridor.tracking.update import Output, Refused, Verdict, apply_event, apply_itinerary
+from corridor.tracking.shared import remember
+from corridor.tracking.unit import Unit
+from corridor.tracking.update import (
+    Output,
+    Refused,
+    Verdict,
+    apply_event,
+    apply_itinerary,
+    apply_shared,
+    milestone_of,
+)
 from streams.emitter import Emitter
 from streams.state import PartitionState, bucket_of
 
@@ -36,10 +46,21 @@ _read_event = Decoder(TrackingEvent)
 class Tracker:
     """Applies record batches to the states of the partitions that this worker owns."""
 
-    def __init__(self, emitter: Emitter) -> None:
+    def __init__(self, emitter: Emitter, partition_count: int) -> None:
+        """Makes a tracker that owns nothing yet.
+
+        Args:
+            emitter: Takes what there is to say.
+            partition_count: Partitions of the unit topics.
+        """
+        self._everywhere = range(partition_count)
         self.partitions: dict[int, PartitionState] = {}
         self._emitter = emitter
         self._now_ms = 0
+        self._readers = {
+            topics.ITINERARIES.name: self._itinerary,
+            topics.FANOUT.name: self._shared,
+        }
 
     def apply(self, topic: str, partition: int, records: list[ConsumerRecord], now_ms: int) -> None:
         """Counts every record of one fetch.
@@ -55,7 +76,7 @@ class Tracker:
         out: list[Output] = []
         letters: list[DeadLetter] = []
         verdicts: Counter[str] = Counter()
-        apply = self._itinerary if topic == topics.ITINERARIES.name else self._event
+        apply = self._readers.get(topic, self._event)
         for record in records:
             verdict = apply(state, record, out)
             if isinstance(verdict, Rejected):
@@ -89,11 +110,12 @@ class Tracker:
         if not state.counted(index, record.topic, record.offset):
             state.count(index, record.topic, record.offset)
             unit = state.unit(index, itinerary.unit_id)
+            before = unit.subjects()
             verdict = apply_itinerary(
                 unit, itinerary, out, clock=state.clock, received_ms=self._now_ms
             )
             if verdict in _CHANGES:
-                state.put(index, unit)
+                self._put(state, index, unit, before, out)
         state.hear(record.topic, itinerary.issued_time)
         return verdict
 
@@ -109,30 +131,89 @@ class Tracker:
         actual = event.classifier is Classifier.ACTUAL
         if actual and _ahead(event.event_time, record):
             return Rejected(Reject.FUTURE, "event_time", "the event is yet to happen")
-        verdict: str = Verdict.NO_MILESTONE
-        if event.unit_id is not None:
-            index = bucket_of(key)
-            if state.counted(index, record.topic, record.offset):
-                verdict = "SKIPPED"
-            else:
-                state.count(index, record.topic, record.offset)
-                unit = state.unit(index, event.unit_id)
-                verdict = apply_event(
-                    unit,
-                    event,
-                    out,
-                    topic=record.topic,
-                    partition=record.partition,
-                    offset=record.offset,
-                    key=record.key,
-                    payload=record.value or b"",
-                    received_ms=self._now_ms,
-                )
-                if verdict in _CHANGES:
-                    state.put(index, unit)
+        if event.unit_id is None:
+            verdict = self._tell_everywhere(event, record)
+        else:
+            verdict = self._unit_event(state, event, record, out)
         if actual:
             state.tick(record.topic, event.event_time, record.timestamp)
         return verdict
+
+    def _unit_event(
+        self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
+    ) -> str:
+        assert event.unit_id is not None
+        index = bucket_of(record.key)
+        if state.counted(index, record.topic, record.offset):
+            return "SKIPPED"
+        state.count(index, record.topic, record.offset)
+        unit = state.unit(index, event.unit_id)
+        loaded = event.code == "LOADED"  # the only one that may take a unit aboard another run
+        before = unit.subjects() if loaded else set()
+        verdict = apply_event(
+            unit,
+            event,
+            out,
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            key=record.key,
+            payload=record.value or b"",
+            received_ms=self._now_ms,
+        )
+        if verdict in _CHANGES:
+            if loaded:
+                self._put(state, index, unit, before, out)
+            else:
+                state.put(index, unit)
+        return verdict
+
+    def _put(
+        self,
+        state: PartitionState,
+        index: int,
+        unit: Unit,
+        before: Set[str],
+        out: list[Output],
+    ) -> None:
+        """Keeps a unit that may be aboard something new, and tells it what is known of that."""
+        for shared in state.board(unit, before):
+            for milestone in shared.milestones:
+                apply_shared(unit, milestone, out, received_ms=self._now_ms)
+        state.put(index, unit)
+
+    def _tell_everywhere(self, event: TrackingEvent, record: ConsumerRecord) -> str:
+        """Passes on what is told of a run or shipment: units aboard may be in any partition."""
+        if milestone_of(event) is None:
+            return Verdict.NO_MILESTONE
+        for partition in self._everywhere:
+            self._emitter.add(topics.FANOUT.name, partition, record.key, record.value or b"")
+        return Verdict.APPLIED
+
+    def _shared(
+        self, state: PartitionState, record: ConsumerRecord, out: list[Output]
+    ) -> str | Rejected:
+        """Applies what is told of a run or shipment to the units aboard, here in this partition.
+
+        No offset is counted: the units are in many buckets, and a crash may have kept some of
+        them and not others. What a unit knows already changes nothing.
+        """
+        event = _read_event(record.value)
+        if isinstance(event, Rejected):
+            return event
+        milestone = milestone_of(event)
+        if milestone is None or not milestone.shared:
+            return Verdict.NO_MILESTONE
+        shared = state.shared(event.subject)
+        if remember(shared, milestone, self._now_ms):
+            state.keep(shared)
+        for unit_id in state.aboard(event.subject):
+            index = bucket_of(unit_id.encode())
+            unit = state.unit(index, unit_id)
+            if apply_shared(unit, milestone, out, received_ms=self._now_ms) in _CHANGES:
+                state.put(index, unit)
+        state.tick(record.topic, event.event_time, record.timestamp)
+        return Verdict.APPLIED
 
     def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:
         add = self._emitter.add

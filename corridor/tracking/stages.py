@@ -12,7 +12,9 @@ from datetime import datetime, timedelta
 from corridor.codes import Ending, Mode, Stage
 from corridor.tracking.unit import Milestone, PlannedLeg
 
-MILESTONES = frozenset({"DEPARTED", "ARRIVED", "DISCHARGED", "GATED_OUT", "CANCELLED", "DIVERTED"})
+MILESTONES = frozenset(
+    {"LOADED", "DEPARTED", "ARRIVED", "DISCHARGED", "GATED_OUT", "CANCELLED", "DIVERTED"}
+)
 """Codes that can change a stage."""
 
 OVERDUE_AFTER = {
@@ -29,14 +31,17 @@ UNLOADS = frozenset({Mode.VESSEL, Mode.BARGE, Mode.RAIL})
 """Modes in which a unit is still aboard when its run has arrived."""
 
 _ENDINGS = {"CANCELLED": Ending.CANCELLED, "DIVERTED": Ending.DIVERTED}
+_DEPARTING = frozenset({"LOADED", "DEPARTED", "CANCELLED"})
+_LEAVES = frozenset({"DISCHARGED", "GATED_OUT"})
 
 
 class Progress:
     """What has happened on one leg."""
 
-    __slots__ = ("arrival", "departure", "ending", "left_node", "passed")
+    __slots__ = ("arrival", "departure", "ending", "left_node", "passed", "run_id")
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str | None = None) -> None:
+        self.run_id = run_id  # that it goes by in fact: loaded into, else planned
         self.departure: datetime | None = None
         self.arrival: datetime | None = None
         self.ending: Ending | None = None
@@ -46,13 +51,16 @@ class Progress:
 
 def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> list[Progress]:
     """Folds the milestones of one journey, whatever their order, into the progress of its legs."""
-    states = [Progress() for _ in legs]
-    for milestone in sorted(
-        (m for m in milestones if not m.retracted),
-        key=lambda m: (m.event_time, m.source, m.event_id),
-    ):
+    states = [Progress(leg.run_id) for leg in legs]
+    valid = [milestone for milestone in milestones if not milestone.retracted]
+    if len(valid) > 1:
+        valid.sort(key=lambda m: (m.event_time, m.source, m.event_id))
+    for milestone in valid:
+        if milestone.code == "LOADED" and milestone.run_id is not None:
+            _board(milestone.run_id, milestone.node_id, legs, states)
+    for milestone in valid:
         index = _leg_of(milestone, legs, states)
-        if index is None:
+        if index is None or (milestone.shared and _left_before(milestone, legs[index], valid)):
             continue
         state, code = states[index], milestone.code
         if code == "DEPARTED":
@@ -67,7 +75,7 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
         elif code in _ENDINGS:
             if state.arrival is None:
                 state.ending = _ENDINGS[code]
-        else:
+        elif code in _LEAVES:
             state.left_node = True
     begun = False
     for state in reversed(states):
@@ -76,23 +84,60 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
     return states
 
 
+def _board(
+    run_id: str, node_id: str | None, legs: Sequence[PlannedLeg], states: Sequence[Progress]
+) -> None:
+    """A unit that was loaded goes by that run, whatever was planned."""
+    if any(leg.run_id == run_id for leg in legs):
+        return
+    for leg, state in zip(legs, states, strict=True):
+        if leg.from_node == node_id:
+            state.run_id = run_id
+            return
+
+
+def _left_before(milestone: Milestone, leg: PlannedLeg, others: Sequence[Milestone]) -> bool:
+    """Whether the unit had left the run, short of where it was to go, when this happened to it."""
+    return any(
+        other.code == "DISCHARGED"
+        and not other.shared
+        and other.run_id == milestone.run_id
+        and other.node_id not in (None, leg.to_node)
+        and other.event_time <= milestone.event_time
+        for other in others
+    )
+
+
 def _leg_of(
     milestone: Milestone, legs: Sequence[PlannedLeg], states: Sequence[Progress]
 ) -> int | None:
-    """The leg that a milestone speaks of: the same run at a fitting node, else a fitting node."""
-    departing = milestone.code in ("DEPARTED", "CANCELLED")
+    """The leg that a milestone speaks of: the same run at a fitting node, else a fitting node.
+
+    What is told of a whole run speaks only of legs that go by it.
+    """
+    departing = milestone.code in _DEPARTING
     node, run = milestone.node_id, milestone.run_id
-    fitting = [
-        index
-        for index, leg in enumerate(legs)
-        if (run is not None and leg.run_id == run and node is None)
-        or (node is not None and node == (leg.from_node if departing else leg.to_node))
-        or (milestone.code in _ENDINGS and run is not None and leg.run_id == run)
-    ]
-    if not fitting:
+    same_run = [i for i, state in enumerate(states) if run is not None and state.run_id == run]
+    if milestone.shared and run is not None:
+        ends = milestone.code in _ENDINGS
+        candidates = [
+            index
+            for index in same_run
+            if node is None
+            or node == (legs[index].from_node if departing else legs[index].to_node)
+            or (ends and node in (legs[index].from_node, legs[index].to_node))
+        ]
+    else:
+        fitting = [
+            index
+            for index, leg in enumerate(legs)
+            if (node is None and index in same_run)
+            or (node is not None and node == (leg.from_node if departing else leg.to_node))
+            or (milestone.code in _ENDINGS and index in same_run)
+        ]
+        candidates = [index for index in fitting if index in same_run] or fitting
+    if not candidates:
         return None
-    same_run = [index for index in fitting if run is not None and legs[index].run_id == run]
-    candidates = same_run or fitting
     for index in candidates:  # a node passed twice: the first visit that is still open
         if states[index].arrival is None or not departing:
             return index

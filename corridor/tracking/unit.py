@@ -40,6 +40,8 @@ class Milestone(msgspec.Struct, array_like=True, frozen=True, gc=False):
     node_id: str | None
     run_id: str | None
     shipment_id: str | None
+    shared: bool = False
+    """Told of the whole run or shipment, not of this unit."""
 
     def supersedes(self, other: "Milestone") -> bool:
         """Whether this version of the same event replaces the other one."""
@@ -77,6 +79,7 @@ class LegMemory(msgspec.Struct, array_like=True):
     ending: Ending | None = None
     departure: datetime | None = None
     arrival: datetime | None = None
+    run_id: str | None = None
 
 
 class Journey(msgspec.Struct, array_like=True):
@@ -96,6 +99,10 @@ class Journey(msgspec.Struct, array_like=True):
         """From when on events may belong to this journey."""
         return min(self.issued_time, self.legs[0].planned_departure)
 
+    def plans(self, run_id: str) -> bool:
+        """Whether one of its legs is to go by a run."""
+        return any(leg.run_id == run_id for leg in self.legs)
+
 
 class Unit(msgspec.Struct, array_like=True):
     """All that is known of one unit."""
@@ -109,7 +116,10 @@ class Unit(msgspec.Struct, array_like=True):
     """When what changed the unit last was received."""
 
     def journey_of(self, milestone: Milestone) -> Journey | None:
-        """The journey that an event belongs to: by shipment, else by run, else by time."""
+        """The journey that an event belongs to: by shipment, else by run, else by time.
+
+        What is told of a whole run belongs to the journey that goes by it, or to none.
+        """
         if milestone.shipment_id is not None:
             for journey in self.journeys:
                 if journey.shipment_id == milestone.shipment_id:
@@ -117,12 +127,31 @@ class Unit(msgspec.Struct, array_like=True):
             return None
         if milestone.run_id is not None:
             for journey in reversed(self.journeys):
-                if any(leg.run_id == milestone.run_id for leg in journey.legs):
+                if journey.plans(milestone.run_id):
                     return journey
+            if milestone.shared:
+                return self._loaded_into(milestone.run_id)
         for journey in reversed(self.journeys):
             if journey.start <= milestone.event_time:
                 return journey
         return None
+
+    def _loaded_into(self, run_id: str) -> Journey | None:
+        """The journey in which the unit was loaded into a run that no plan names."""
+        for other in self.milestones:
+            if other.code == "LOADED" and other.run_id == run_id and not other.retracted:
+                return self.journey_of(other)
+        return None
+
+    def subjects(self) -> set[str]:
+        """The runs and shipments whose events reach the unit."""
+        found = {journey.shipment_id for journey in self.journeys}
+        for journey in self.journeys:
+            found.update(leg.run_id for leg in journey.legs if leg.run_id is not None)
+        found.update(
+            m.run_id for m in self.milestones if m.code == "LOADED" and m.run_id is not None
+        )
+        return found
 
     @property
     def empty(self) -> bool:

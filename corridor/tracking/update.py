@@ -8,7 +8,7 @@ the same inputs always give the same outputs.
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from corridor.codes import Classifier, Ending, Reject, Stage
+from corridor.codes import Classifier, Ending, EventType, Reject, Stage
 from corridor.eta import naive
 from corridor.identity import derived_id
 from corridor.models import (
@@ -142,9 +142,39 @@ def apply_event(
     received_ms: int = 0,
 ) -> Verdict:
     """Takes an event of the unit; its record is kept while it waits."""
-    if event.code not in MILESTONES or event.classifier is not Classifier.ACTUAL:
+    milestone = milestone_of(event)
+    if milestone is None:
         return Verdict.NO_MILESTONE
-    milestone = Milestone(
+    waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
+    return _apply(unit, waiting, out)
+
+
+def apply_shared(
+    unit: Unit, milestone: Milestone, out: list[Output], *, received_ms: int = 0
+) -> Verdict:
+    """Takes what is told of a run or shipment, if the unit is aboard; it waits for nothing."""
+    known = any(
+        m.event_id == milestone.event_id and m.source == milestone.source for m in unit.milestones
+    )
+    if not known and unit.journey_of(milestone) is None:
+        return Verdict.NO_MILESTONE
+    return _apply(unit, Waiting(milestone, "", 0, 0, None, b"", received_ms), out)
+
+
+def milestone_of(event: TrackingEvent) -> Milestone | None:
+    """What is kept of an event that can change a stage; None of any other.
+
+    A TRANSPORT event of a run is a fact for all that is aboard, for whichever shipment it is told.
+    """
+    if (
+        event.code not in MILESTONES
+        or event.classifier is not Classifier.ACTUAL
+        or event.event_type is EventType.SHIPMENT  # a document is cancelled, not a movement
+    ):
+        return None
+    shared = event.unit_id is None
+    of_run = shared and event.run_id is not None and event.event_type is EventType.TRANSPORT
+    return Milestone(
         event.source,
         event.event_id,
         event.updated_time,
@@ -153,10 +183,9 @@ def apply_event(
         event.event_time,
         event.node_id,
         event.run_id,
-        event.shipment_id,
+        None if of_run else event.shipment_id,
+        shared,
     )
-    waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
-    return _apply(unit, waiting, out)
 
 
 def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
@@ -311,7 +340,9 @@ def _refresh(
             if (at, eta, evidence) != (memory.stage, memory.eta, memory.evidence):
                 entered = at is not memory.stage
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
-                out.append(_estimate(unit, journey, leg, at, eta, evidence, as_of, caused_by))
+                out.append(
+                    _estimate(unit, journey, leg, state.run_id, at, eta, evidence, as_of, caused_by)
+                )
                 if entered and eta is not None and at not in (Stage.DONE, Stage.AT_NODE):
                     _remember(memory, Predicted(at, as_of, eta, evidence))
             _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, out)
@@ -340,9 +371,10 @@ def _settle(
         before,
         memory.departure,
         memory.arrival,
-    ):
+    ) and (before is None or state.run_id == memory.run_id):
         return
     memory.ending, memory.departure, memory.arrival = state.ending, state.departure, state.arrival
+    memory.run_id = state.run_id
     if state.ending is not None:
         out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, False))
     elif before is not None:
@@ -355,6 +387,7 @@ def _estimate(
     unit: Unit,
     journey: Journey,
     leg: PlannedLeg,
+    run_id: str | None,
     at: Stage,
     eta: datetime | None,
     evidence: str,
@@ -375,7 +408,7 @@ def _estimate(
         leg_id=leg.leg_id,
         sequence=leg.sequence,
         mode=leg.mode,
-        run_id=leg.run_id,
+        run_id=run_id,
         stage=at,
         planned_departure=leg.planned_departure,
         planned_arrival=leg.planned_arrival,
@@ -408,7 +441,7 @@ def _outcome(
         mode=leg.mode,
         from_node=leg.from_node,
         to_node=leg.to_node,
-        run_id=leg.run_id,
+        run_id=memory.run_id,
         service_id=leg.service_id,
         carrier_id=leg.carrier_id,
         ending=memory.ending or Ending.ARRIVED,
@@ -441,5 +474,7 @@ __all__ = [
     "advance",
     "apply_event",
     "apply_itinerary",
+    "apply_shared",
+    "milestone_of",
     "next_timers",
 ]

@@ -136,7 +136,7 @@ class Cluster:
     def expected(self) -> dict[str, bytes]:
         """The oracle: one tracker over everything that is on the input topics."""
         emitter = Collector()
-        tracker = Tracker(emitter)
+        tracker = Tracker(emitter, PARTITIONS)
         tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
         inputs = self.read([topics.ITINERARIES.name, topics.CARRIER.name])
         for tp in sorted(inputs, key=lambda tp: tp.topic != topics.ITINERARIES.name):

@@ -1,0 +1,312 @@
+"""What is told of a run or a document reaches every unit that it concerns, in any partition."""
+
+import asyncio
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+from aiokafka.structs import ConsumerRecord
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corridor import topics
+from corridor.models import Itinerary, TrackingEvent
+from producers.batches import murmur2
+from streams.emitter import Emitter, Record
+from streams.state import PartitionState
+from streams.tracker import Tracker
+
+PARTITIONS = 3
+START = datetime(2026, 1, 1, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+NOW_MS = int(START.timestamp() * 1000)
+
+
+class Collector(Emitter):
+    """Keeps what is emitted, per topic and partition."""
+
+    async def start_once(self) -> None:
+        pass
+
+    async def stop(self) -> None:
+        pass
+
+    async def _send(self, topic: str, partition: int, records: list[Record]) -> None:
+        self.sent.setdefault((topic, partition), []).extend(records)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: dict[tuple[str, int], list[Record]] = {}
+
+
+class Worker:
+    """A tracker of all partitions, whose fan-out comes back to it as from Kafka."""
+
+    def __init__(self) -> None:
+        self.emitter = Collector()
+        self.tracker = Tracker(self.emitter, PARTITIONS)
+        self.tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
+        self.offsets: dict[tuple[str, int], int] = {}
+        self.returned = [0] * PARTITIONS
+
+    def take(self, message: Itinerary | TrackingEvent) -> None:
+        if isinstance(message, Itinerary):
+            topic, key = topics.ITINERARIES.name, message.unit_id.encode()
+        else:
+            topic, key = topics.CARRIER.name, message.subject.encode()
+        partition = (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+        self._apply(topic, partition, key, message.to_json())
+
+    def _apply(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
+        offset = self.offsets.get((topic, partition), 0)
+        self.offsets[topic, partition] = offset + 1
+        record = ConsumerRecord(
+            topic, partition, offset, NOW_MS * 2, 0, key, value, None, len(key), len(value), ()
+        )
+        self.tracker.apply(topic, partition, [record], NOW_MS)
+
+    def fan_out(self) -> None:
+        asyncio.run(self.emitter.flush())
+        for partition in range(PARTITIONS):
+            records = self.emitter.sent.get((topics.FANOUT.name, partition), [])
+            for key, value in records[self.returned[partition] :]:
+                self._apply(topics.FANOUT.name, partition, key, value)
+            self.returned[partition] = len(records)
+        asyncio.run(self.emitter.flush())
+
+    def said(self, topic: str) -> list[dict[str, Any]]:
+        return [
+            json.loads(value)
+            for (name, _), records in self.emitter.sent.items()
+            if name == topic
+            for _, value in records
+        ]
+
+    def outcomes(self) -> dict[tuple[str, int], tuple[Any, ...]]:
+        """What holds of each finished leg: (ending, departure, arrival, run)."""
+        held: dict[tuple[str, int], tuple[Any, ...]] = {}
+        for outcome in self.said(topics.OUTCOMES.name):
+            leg = (outcome["unit_id"], outcome["sequence"])
+            if outcome.get("retracted"):
+                held.pop(leg, None)
+            else:
+                held[leg] = (
+                    outcome["ending"],
+                    outcome.get("actual_departure"),
+                    outcome.get("actual_arrival"),
+                    outcome.get("run_id"),
+                )
+        return held
+
+
+def itinerary(unit: str, run: str | None = "V1", version: int = 1, shipment: str = "") -> Itinerary:
+    leg = {
+        "leg_id": "A-C.VESSEL",
+        "sequence": 1,
+        "mode": "VESSEL",
+        "from_node": "A",
+        "to_node": "C",
+        "run_id": run,
+        "planned_departure": START,
+        "planned_arrival": START + 100 * HOUR,
+    }
+    return Itinerary.model_validate(
+        {
+            "unit_id": unit,
+            "shipment_id": shipment or f"S-{unit}",
+            "corridor_id": "X",
+            "version": version,
+            "issued_time": START - 24 * HOUR + version * HOUR,
+            "legs": [leg],
+        }
+    )
+
+
+def told(
+    code: str, node: str | None, hours: float, *, run: str | None = "V1", **values: Any
+) -> TrackingEvent:
+    kind = "EQUIPMENT" if code in ("LOADED", "DISCHARGED") else "TRANSPORT"
+    return TrackingEvent.model_validate(
+        {
+            "event_id": f"{values.get('unit_id')}-{run}-{code}-{node}",
+            "source": "line",
+            "event_type": kind,
+            "code": code,
+            "event_time": START + hours * HOUR,
+            "node_id": node,
+            "run_id": run,
+            **values,
+        }
+    )
+
+
+UNITS = [f"U{n}" for n in range(20)]
+
+
+def test_a_departure_of_the_vessel_is_one_of_every_box_aboard() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.fan_out()
+    moving = {e["unit_id"] for e in worker.said("legs.estimates") if e["stage"] == "EN_ROUTE"}
+    assert moving == set(UNITS)
+
+
+def test_boxes_in_every_partition_arrive_with_the_vessel() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(told("ARRIVED", "C", 90))
+    worker.fan_out()
+    assert {o[0] for o in worker.outcomes().values()} == {"ARRIVED"}
+    assert len(worker.outcomes()) == len(UNITS)
+
+
+def test_a_call_on_the_way_is_no_arrival() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(told("ARRIVED", "B", 50))
+    worker.fan_out()
+    assert worker.outcomes() == {}
+
+
+def test_a_plan_that_comes_after_the_departure_still_learns_of_it() -> None:
+    worker = Worker()
+    worker.take(told("DEPARTED", "A", 2))
+    worker.fan_out()
+    worker.take(itinerary("U"))
+    worker.fan_out()
+    assert worker.said("legs.estimates")[-1]["stage"] == "EN_ROUTE"
+
+
+def test_a_box_that_was_loaded_into_another_vessel_goes_by_that_one() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    worker.take(told("LOADED", "A", 1, run="V2", unit_id="U"))
+    for run, hours in (("V1", 90), ("V2", 110)):
+        worker.take(told("DEPARTED", "A", hours - 80, run=run))
+        worker.take(told("ARRIVED", "C", hours, run=run))
+    worker.fan_out()
+    arrival = (START + 110 * HOUR).isoformat().replace("+00:00", "Z")
+    assert [(o[2], o[3]) for o in worker.outcomes().values()] == [(arrival, "V2")]
+
+
+def test_a_box_that_was_put_ashore_on_the_way_does_not_arrive_with_the_vessel() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(told("DISCHARGED", "B", 51, unit_id="U"))
+    worker.take(told("ARRIVED", "C", 90))
+    worker.fan_out()
+    assert worker.outcomes() == {}
+
+
+def test_a_box_whose_plan_moved_to_another_run_is_no_longer_aboard() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    worker.take(itinerary("U", run="V2", version=2))
+    worker.take(told("CANCELLED", "A", 1))
+    worker.fan_out()
+    assert worker.outcomes() == {}
+
+
+def test_a_correction_reaches_every_box() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit))
+    worker.take(told("ARRIVED", "C", 90))
+    later = START + 200 * HOUR
+    worker.take(told("ARRIVED", "C", 95, updated_time=later))
+    worker.fan_out()
+    arrivals = {o[2] for o in worker.outcomes().values()}
+    assert arrivals == {(START + 95 * HOUR).isoformat().replace("+00:00", "Z")}
+
+
+def test_a_retraction_reaches_every_box() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit))
+    worker.take(told("ARRIVED", "C", 90))
+    worker.take(told("ARRIVED", "C", 90, updated_time=START + 200 * HOUR, retracted=True))
+    worker.fan_out()
+    assert worker.outcomes() == {}
+
+
+def test_an_event_that_names_only_the_document_reaches_its_units() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit, shipment="BILL" if unit < "U2" else "OTHER"))
+    worker.take(told("DEPARTED", "A", 2, run=None, shipment_id="BILL"))
+    worker.fan_out()
+    moving = {e["unit_id"] for e in worker.said("legs.estimates") if e["stage"] == "EN_ROUTE"}
+    assert moving == {unit for unit in UNITS if unit < "U2"}
+
+
+def test_a_cancelled_document_cancels_no_movement() -> None:
+    worker = Worker()
+    worker.take(itinerary("U", shipment="BILL"))
+    worker.take(
+        told("CANCELLED", None, 2, run=None, shipment_id="BILL", event_type="SHIPMENT", unit_id="U")
+    )
+    worker.fan_out()
+    assert worker.outcomes() == {}
+
+
+MESSAGES: list[Itinerary | TrackingEvent] = [
+    *(itinerary(unit) for unit in UNITS[:6]),
+    itinerary("U1", run="V2", version=2),
+    itinerary("U2", run=None, version=2),
+    told("LOADED", "A", -1, unit_id="U2"),
+    told("LOADED", "A", -1, run="V2", unit_id="U3"),
+    told("DISCHARGED", "B", 51, unit_id="U4"),
+    told("DEPARTED", "A", 2),
+    told("ARRIVED", "C", 90),
+    told("ARRIVED", "C", 95, updated_time=START + 200 * HOUR),
+    told("DEPARTED", "A", 20, run="V2"),
+    told("ARRIVED", "C", 120, run="V2"),
+]
+
+
+def outcome_of(messages: list[Itinerary | TrackingEvent], dice: random.Random) -> Any:
+    worker = Worker()
+    for message in messages:
+        worker.take(message)
+        if dice.random() < 0.3:
+            worker.fan_out()
+        if dice.random() < 0.2:
+            restart(worker, dice)
+    worker.fan_out()
+    return worker.outcomes()
+
+
+def restart(worker: Worker, dice: random.Random) -> None:
+    """All state goes through the changelog, as at a change of owner."""
+    for partition, state in worker.tracker.partitions.items():
+        restored = PartitionState()
+        state.drain()
+        kept = [(b"%d" % n, _encoded(state, n)) for n in range(256)]
+        dice.shuffle(kept)
+        for key, value in kept:
+            restored.load(key, value)
+        restored.start()
+        worker.tracker.partitions[partition] = restored
+
+
+def _encoded(state: PartitionState, index: int) -> bytes:
+    return msgspec.msgpack.encode(state.buckets[index])
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_whatever_the_order_and_the_restarts_the_outcomes_are_the_same(seed: int) -> None:
+    dice = random.Random(seed)
+    shuffled = MESSAGES[:]
+    dice.shuffle(shuffled)
+    expected = outcome_of(MESSAGES, random.Random(0))
+    assert outcome_of(shuffled, dice) == expected
+    assert len(expected) == 5
