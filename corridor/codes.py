@@ -57,6 +57,14 @@ class Signal(StrEnum):
     LOST = "LOST"
 
 
+class Status(StrEnum):
+    """What became of a dead letter."""
+
+    OPEN = "OPEN"
+    REPLAYED = "REPLAYED"
+    DROPPED = "DROPPED"
+
+
 class Reject(StrEnum):
     """Why a message went to the quarantine."""
 

@@ -21,6 +21,7 @@ from corridor.codes import (
     Reject,
     Signal,
     Stage,
+    Status,
 )
 
 
@@ -196,6 +197,11 @@ class Itinerary(Message):
         return self
 
 
+LATE = (
+    "Caused by an event that was told after a newer one: it corrects history, and notifies nobody."
+)
+
+
 class LegEstimate(Message):
     """When one unit will arrive at the end of one leg, as far as was known at `as_of`.
 
@@ -226,6 +232,7 @@ class LegEstimate(Message):
     signal: Signal = Signal.LIVE
     model_version: str
     as_of: Time
+    late: bool = Field(False, description=LATE)
     caused_by: Id = Field(description="`source/event_id`, `itinerary/version`, or `clock`.")
 
 
@@ -267,6 +274,7 @@ class LegOutcome(Message):
     predictions: tuple[Prediction, ...]
     as_of: Time
     updated_time: Time
+    late: bool = Field(False, description=LATE)
     caused_by: Id
 
 
@@ -294,3 +302,4 @@ class DeadLetter(Message):
     key: str | None = Field(None, description="The record's key, base64.")
     payload: str = Field(description="The raw bytes, base64.")
     rejected_time: Time
+    status: Status = Status.OPEN

@@ -209,7 +209,8 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
         unit.milestones[replaces] = milestone
     unit.as_of = max(unit.as_of, milestone.event_time, milestone.updated_time)
     caused_by = f"{milestone.source}/{milestone.event_id}"
-    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out)
+    late = verdict is Verdict.LATE
+    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out, late=late)
     return verdict
 
 
@@ -320,14 +321,21 @@ def _carry_over(unit: Unit, old: Journey, new: Journey, caused_by: str, out: lis
             new.memory[index] = memory
         elif memory.ending is not None:
             out.append(
-                _outcome(unit, old, leg, memory, unit.as_of, new.issued_time, caused_by, True)
+                _outcome(unit, old, leg, memory, unit.as_of, new.issued_time, caused_by, True, {})
             )
 
 
 def _refresh(
-    unit: Unit, as_of: datetime, updated: datetime, caused_by: str, out: list[Output]
+    unit: Unit,
+    as_of: datetime,
+    updated: datetime,
+    caused_by: str,
+    out: list[Output],
+    *,
+    late: bool = False,
 ) -> None:
     """Derives every leg anew and says what has changed."""
+    mark = {"late": True} if late else {}
     for journey in unit.journeys:
         states = progress(
             journey.legs, [m for m in unit.milestones if unit.journey_of(m) is journey]
@@ -341,11 +349,22 @@ def _refresh(
                 entered = at is not memory.stage
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
                 out.append(
-                    _estimate(unit, journey, leg, state.run_id, at, eta, evidence, as_of, caused_by)
+                    _estimate(
+                        unit,
+                        journey,
+                        leg,
+                        state.run_id,
+                        at,
+                        eta,
+                        evidence,
+                        as_of,
+                        caused_by,
+                        mark,
+                    )
                 )
                 if entered and eta is not None and at not in (Stage.DONE, Stage.AT_NODE):
                     _remember(memory, Predicted(at, as_of, eta, evidence))
-            _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, out)
+            _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, mark, out)
 
 
 def _remember(memory: LegMemory, predicted: Predicted) -> None:
@@ -363,6 +382,7 @@ def _settle(
     as_of: datetime,
     updated: datetime,
     caused_by: str,
+    mark: dict[str, bool],
     out: list[Output],
 ) -> None:
     """Says the outcome of a leg that has ended, ended otherwise, or turned out not to have."""
@@ -376,10 +396,10 @@ def _settle(
     memory.ending, memory.departure, memory.arrival = state.ending, state.departure, state.arrival
     memory.run_id = state.run_id
     if state.ending is not None:
-        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, False))
+        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, False, mark))
     elif before is not None:
         memory.ending = before
-        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, True))
+        out.append(_outcome(unit, journey, leg, memory, as_of, updated, caused_by, True, mark))
         memory.ending = None
 
 
@@ -393,6 +413,7 @@ def _estimate(
     evidence: str,
     as_of: datetime,
     caused_by: str,
+    mark: dict[str, bool],
 ) -> LegEstimate:
     return LegEstimate.trusted(
         # what is said is part of the id: one cause may lead to two statements at one time
@@ -418,6 +439,7 @@ def _estimate(
         model_version=naive.MODEL_VERSION,
         as_of=as_of,
         caused_by=caused_by,
+        **mark,
     )
 
 
@@ -430,6 +452,7 @@ def _outcome(
     updated: datetime,
     caused_by: str,
     retracted: bool,
+    mark: dict[str, bool],
 ) -> LegOutcome:
     return LegOutcome.trusted(
         outcome_id=derived_id(unit.unit_id, journey.shipment_id, str(leg.sequence), leg.leg_id),
@@ -463,6 +486,7 @@ def _outcome(
         as_of=as_of,
         updated_time=max(as_of, updated),
         caused_by=caused_by,
+        **mark,
     )
 
 

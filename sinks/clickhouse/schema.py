@@ -12,7 +12,15 @@ from typing import Any, Protocol
 
 from corridor.settings import Settings
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.tables import DEDUPLICATION_WINDOW, TABLES, Table
+from sinks.clickhouse.tables import (
+    DEAD_LETTERS,
+    DEDUPLICATION_WINDOW,
+    ESTIMATES,
+    OUTCOMES,
+    TABLES,
+    Column,
+    Table,
+)
 from sinks.clickhouse.views import VIEWS, View
 
 Question = Callable[[Settings], list[str]]
@@ -38,6 +46,18 @@ class Migration:
 MIGRATIONS = (
     Migration(
         1, "create tables", lambda database: [create_table(database, table) for table in TABLES]
+    ),
+    Migration(
+        2,
+        "late estimates and outcomes; format and status of dead letters",
+        lambda database: [
+            _add_columns(database, ESTIMATES, "late", after="as_of"),
+            _add_columns(database, OUTCOMES, "late", after="updated_time"),
+            _add_columns(
+                database, DEAD_LETTERS, "origin_format", "origin_channel", after="origin_line"
+            ),
+            _add_columns(database, DEAD_LETTERS, "status", after="rejected_time"),
+        ],
     ),
 )
 MIGRATIONS_TABLE = "schema_migrations"
@@ -108,10 +128,7 @@ def diff_of(client: Client, database: str) -> list[str]:
 
 def create_table(database: str, table: Table) -> str:
     """The CREATE TABLE statement of a declaration."""
-    lines = [
-        f"`{column.name}` {column.type} {column.codec} COMMENT {_quoted(column.about)}"
-        for column in table.all_columns
-    ]
+    lines = [_definition(column) for column in table.all_columns]
     lines += [f"INDEX {name} {name} TYPE bloom_filter GRANULARITY 1" for name in table.indexes]
     partition_by = f"PARTITION BY {table.partition_by} " if table.partition_by else ""
     return (
@@ -121,6 +138,20 @@ def create_table(database: str, table: Table) -> str:
         f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW} "
         f"COMMENT {_quoted(table.about)}"
     )
+
+
+def _add_columns(database: str, table: Table, *names: str, after: str) -> str:
+    """The statement that adds columns, as they are declared, to a table made before them."""
+    steps = []
+    for name in names:
+        column = next(column for column in table.columns if column.name == name)
+        steps.append(f"ADD COLUMN IF NOT EXISTS {_definition(column)} AFTER `{after}`")
+        after = name
+    return f"ALTER TABLE {database}.{table.name} {', '.join(steps)}"
+
+
+def _definition(column: Column) -> str:
+    return f"`{column.name}` {column.type} {column.codec} COMMENT {_quoted(column.about)}"
 
 
 def create_view(database: str, view: View) -> str:

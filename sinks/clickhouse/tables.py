@@ -170,6 +170,7 @@ ESTIMATES = Table(
         Column("signal", CODE, "LIVE, AGEING, STALE or LOST."),
         Column("model_version", CODE, "The model that estimated."),
         Column("as_of", TIME, "What was known then.", NEARBY),
+        Column("late", "Bool", "Corrects history: its event was told after a newer one."),
         Column("caused_by", TEXT, "`source/event_id`, `itinerary/version` or `clock`."),
     ),
     # all of it is fixed by estimate_id, which is derived from unit, leg and cause; one leg's
@@ -211,6 +212,7 @@ OUTCOMES = Table(
         Column("predictions.model_version", f"Array({CODE})", "the model."),
         Column("as_of", TIME, "Event time of the outcome.", NEARBY),
         Column("updated_time", TIME, "When the outcome last changed.", NEARBY),
+        Column("late", "Bool", "Corrects history: its event was told after a newer one."),
         Column("caused_by", TEXT, "The event that finished the leg."),
     ),
     # exactly the identity; outcomes are few (one per leg), so a leg's are found by its filter
@@ -234,17 +236,20 @@ DEAD_LETTERS = Table(
         Column("origin_partition", "Nullable(Int32)", "partition,", path="origin.partition"),
         Column("origin_offset", "Nullable(Int64)", "offset;", path="origin.offset"),
         Column("origin_file", TEXT, "or file", path="origin.file"),
-        Column("origin_line", "Nullable(Int64)", "and line.", path="origin.line"),
+        Column("origin_line", "Nullable(Int64)", "and line;", path="origin.line"),
+        Column("origin_format", CODE, "or the format it was taken for", path="origin.format"),
+        Column("origin_channel", CODE, "and the way it came.", path="origin.channel"),
         Column("key", TEXT, "The record's key, base64."),
         Column("payload", TEXT, "The raw bytes, base64: base64Decode(payload).", LONG),
         Column("rejected_time", TIME, "When it was rejected.", NEARBY),
+        Column("status", CODE, "OPEN, REPLAYED or DROPPED."),
     ),
     order_by=("dead_letter_id",),  # exactly the identity
     version="_record_time",
 )
 
 TABLES = (ITINERARIES, EVENTS, ESTIMATES, OUTCOMES, DEAD_LETTERS)
-"""All of them. `tracking.fanout` has none: it repeats run events, once per unit aboard."""
+"""All of them. `tracking.fanout` has none: it repeats events, once per partition."""
 
 
 def routes() -> dict[str, Table]:

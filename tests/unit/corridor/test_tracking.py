@@ -384,3 +384,11 @@ def test_versions_of_one_outcome_never_go_back_in_time() -> None:
         for outcome in outcomes(play(itinerary(), *messages)):
             assert outcome.updated_time >= seen.get(outcome.outcome_id, START - KEEP)
             seen[outcome.outcome_id] = outcome.updated_time
+
+
+def test_what_a_late_event_changes_is_marked() -> None:
+    unit = Unit("U")
+    before = play(itinerary(), event("ARRIVED", "B", 30), unit=unit)
+    after = play(event("DEPARTED", "A", 2), unit=unit)
+    assert {o.late for o in before if not isinstance(o, Refused)} == {False}
+    assert {o.late for o in after if not isinstance(o, Refused)} == {True}
