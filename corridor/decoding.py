@@ -20,7 +20,9 @@ from corridor.models import DeadLetter, Message, Origin
 M = TypeVar("M", bound=Message)
 
 PAYLOAD_KEPT = 500_000
-"""Bytes of a payload that are kept; as base64 they fit into a message with all that is said."""
+"""Bytes that are kept of a payload that Kafka or a file still has."""
+EDGE_PAYLOAD_KEPT = 4_000_000
+"""Bytes that are kept of what came over an edge, which nobody else has."""
 KEY_KEPT = 50_000
 """Bytes of a key that are kept."""
 SAID = 500
@@ -98,7 +100,7 @@ def dead_letter(
     time: datetime,
     source: str | None = None,
 ) -> DeadLetter:
-    """The quarantine's record of a message that cannot be used; it always fits into a message.
+    """The quarantine's record of a message that cannot be used; it always fits into its topic.
 
     Args:
         rejected: Why.
@@ -109,12 +111,11 @@ def dead_letter(
         source: Who sent it; by default what the payload says, if that much can be read.
     """
     payload = payload or b""
-    kept = base64.b64encode(payload[:PAYLOAD_KEPT]).decode()
+    limit = PAYLOAD_KEPT if origin.format is None else EDGE_PAYLOAD_KEPT
+    kept = base64.b64encode(payload[:limit]).decode()
     detail = rejected.detail[:SAID]
-    if len(payload) > PAYLOAD_KEPT:
-        detail += (
-            f"; only the first {PAYLOAD_KEPT:,} bytes are kept, the rest is where it came from"
-        )
+    if len(payload) > limit:
+        detail += f"; only the first {limit:,} bytes are kept, the rest is where it came from"
     if key is not None and len(key) > KEY_KEPT:
         detail += f"; only the first {KEY_KEPT:,} bytes of its key are kept"
     return DeadLetter(

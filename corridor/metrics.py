@@ -21,6 +21,21 @@ PUBLISHED: Final = Counter(
 PUBLISH_FAILURES: Final = Counter(
     "corridor_publish_failures", "Messages that Kafka did not take.", ["topic"]
 )
+PUSHES: Final = Counter(
+    "corridor_push_requests", "Requests of the push gateway.", ["endpoint", "status"]
+)
+PUSH_SECONDS: Final = Histogram(
+    "corridor_push_seconds",
+    "From a request's headers to its answer.",
+    ["endpoint"],
+    buckets=_SECONDS,
+)
+COMMIT_REQUESTS: Final = Histogram(
+    "corridor_commit_requests", "Requests confirmed by one flush.", buckets=_SIZES
+)
+FILES: Final = Counter(
+    "corridor_dropped_files", "Files taken from the drop folder.", ["format", "outcome"]
+)
 
 # streams -------------------------------------------------------------------------------------
 RECEIVED: Final = Counter("corridor_received_records", "Records read from Kafka.", ["topic"])
@@ -75,6 +90,10 @@ REBALANCES: Final = Counter("corridor_rebalances", "Times that partitions moved.
 ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     PUBLISHED,
     PUBLISH_FAILURES,
+    PUSHES,
+    PUSH_SECONDS,
+    COMMIT_REQUESTS,
+    FILES,
     RECEIVED,
     REJECTED,
     EMITTED,

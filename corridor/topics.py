@@ -12,11 +12,16 @@ DAY_MS = 86_400_000
 RETENTION_MS = 7 * DAY_MS
 QUARANTINE_RETENTION_MS = 90 * DAY_MS
 
+MESSAGE_BYTES = 1_000_000
+"""The largest record of a topic that does not say otherwise: Kafka's own default, less some room."""
+BATCH_ROOM = 64 * 1024
+"""What Kafka's limit of a batch leaves for what is around a record."""
+
 _DELETE = {"cleanup.policy": "delete", "retention.ms": str(RETENTION_MS)}
 _QUARANTINE = {
     "cleanup.policy": "delete",
     "retention.ms": str(QUARANTINE_RETENTION_MS),
-    "max.message.bytes": str(1024 * 1024),  # every dead letter fits into it
+    "max.message.bytes": str(8 * 1024 * 1024),  # every dead letter fits into it
 }
 # A changelog is read whole at a recovery, so it is compacted early and in small segments.
 _CHANGELOG = {
@@ -37,6 +42,12 @@ class Topic:
     about: str
     partitions: int | None = None
     config: dict[str, str] = field(default_factory=lambda: dict(_DELETE))
+
+    @property
+    def message_bytes(self) -> int:
+        """The largest record, its key included."""
+        declared = self.config.get("max.message.bytes")
+        return MESSAGE_BYTES if declared is None else int(declared) - BATCH_ROOM
 
 
 _SUBJECT = "unit_id, else run_id, else shipment_id"

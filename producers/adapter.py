@@ -38,11 +38,13 @@ class Format:
     """What people call it on the command line and in a dead letter: lower case, with dashes."""
     title: str
     decode: Decode
-    topic: str
-    """Where its events go; itineraries have a topic of their own."""
+    topic: str | None
+    """Where its events go; None: where their type belongs. Itineraries have a topic of their own."""
     content_type: str
     recognises: Callable[[bytes], bool]
     """Whether a message looks like this format, for files that do not say what they are."""
+    by_line: bool = False
+    """Whether each line of a large message can be read by itself."""
 
 
 class Unusable(Exception):

@@ -1,12 +1,18 @@
-"""Every format that we read, in one list."""
+"""Every format that we read, by family."""
 
+from producers import own
 from producers.adapter import Format
 
-FORMATS: tuple[Format, ...] = ()
+FAMILIES: dict[str, tuple[Format, ...]] = {
+    "own": own.FORMATS,
+}
+"""Each is a package of `producers`; its page in the docs has the same name."""
+
+FORMATS: tuple[Format, ...] = tuple(format for formats in FAMILIES.values() for format in formats)
 
 BY_NAME = {format.name: format for format in FORMATS}
 
 
-def recognise(message: bytes) -> Format | None:
-    """The first format that a message looks like."""
-    return next((format for format in FORMATS if format.recognises(message)), None)
+def recognise(message: bytes, formats: tuple[Format, ...] = FORMATS) -> Format | None:
+    """The first of some formats that a message looks like."""
+    return next((format for format in formats if format.recognises(message)), None)

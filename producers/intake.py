@@ -11,7 +11,9 @@ from corridor.codes import Classifier, Reject
 from corridor.decoding import Rejected, dead_letter
 from corridor.metrics import REJECTED
 from corridor.models import Itinerary, Origin, TrackingEvent
+from corridor.topics import MESSAGE_BYTES
 from producers.adapter import Format, Item
+from producers.messages import TOPIC_OF
 from producers.publisher import Publisher
 
 log = structlog.get_logger(__name__)
@@ -19,12 +21,23 @@ log = structlog.get_logger(__name__)
 FUTURE = timedelta(hours=24)
 """How far ahead of our clock the past may be; the workers allow the same."""
 
+ITEM_BYTES = MESSAGE_BYTES - 10_000
+"""The largest item; with its key, Kafka takes it."""
+
 
 class Taken(NamedTuple):
     """What became of one message."""
 
     accepted: list[TrackingEvent | Itinerary]
     rejected: list[Rejected]
+
+
+class Record(NamedTuple):
+    """What goes to Kafka."""
+
+    topic: str
+    key: bytes
+    value: bytes
 
 
 class Intake:
@@ -42,6 +55,7 @@ class Intake:
         channel: str | None = None,
         file: str | None = None,
         names: Collection[str] | None = None,
+        whole: bool = False,
     ) -> Taken:
         """Publishes what a message says; what it should not have said goes to the quarantine.
 
@@ -55,17 +69,16 @@ class Intake:
             channel: How it came: a path, an MQTT topic.
             file: The file that it was.
             names: In whose names the sender may speak; None: in anybody's.
+            whole: All or nothing: with one fault, nothing of the message is published.
 
         Raises:
             PublishError: Kafka cannot have it.
         """
         taken = judge(format, message, sender, names)
+        if whole and taken.rejected:
+            taken.accepted.clear()
         for item in taken.accepted:
-            if isinstance(item, Itinerary):
-                topic, key = topics.ITINERARIES.name, item.unit_id
-            else:
-                topic, key = format.topic, item.subject
-            self._publisher.publish(topic, key.encode(), item.to_json())
+            self._publisher.publish(*record(format, item))
         if taken.rejected:
             self._quarantine(format, message, taken.rejected, sender, channel, file)
         return taken
@@ -109,14 +122,28 @@ def judge(
     if not items:
         items = [Rejected(Reject.MALFORMED, None, f"nothing in it says anything: {format.title}")]
     latest = datetime.now(UTC) + FUTURE
+    # a character of a message is at most six in JSON, and hardly ever said more than once
+    large = len(message) > MESSAGE_BYTES // 16
     taken = Taken([], [])
     for item in items:
         item = _plausible(item, latest, names)
+        if large and not isinstance(item, Rejected) and len(item.to_json()) > ITEM_BYTES:
+            detail = f"one event alone is larger than {ITEM_BYTES:,} bytes"
+            item = Rejected(Reject.MALFORMED, None, detail)
         if isinstance(item, Rejected):
             taken.rejected.append(item)
         else:
             taken.accepted.append(item)
     return taken
+
+
+def record(format: Format, item: TrackingEvent | Itinerary) -> Record:
+    """Where an item of a message belongs on Kafka."""
+    if isinstance(item, Itinerary):
+        topic, key = topics.ITINERARIES.name, item.unit_id
+    else:
+        topic, key = format.topic or TOPIC_OF[item.event_type], item.subject
+    return Record(topic, key.encode(), item.to_json())
 
 
 def _plausible(item: Item, latest: datetime, names: Collection[str] | None) -> Item:

@@ -10,8 +10,10 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.structs import TopicPartition
 
+from corridor import topics
 from corridor.metrics import PUBLISH_FAILURES, PUBLISHED
 from corridor.settings import Settings
+from corridor.topics import MESSAGE_BYTES
 from producers.batches import Batch, Headers, Records, murmur2
 
 BATCH_BYTES: Final = 256 * 1024
@@ -20,8 +22,8 @@ LINGER_MS: Final = 20
 """or when its first record is this old."""
 IN_FLIGHT_BYTES: Final = 32 * 1024 * 1024
 """Memory for what Kafka has not confirmed yet; `publish` waits when it is used up."""
-MESSAGE_BYTES: Final = 1_000_000
-"""The largest message; Kafka's own limit, less some room for the batch around it."""
+LIMITS: Final = {topic.name: topic.message_bytes for topic in topics.registry("")}
+"""The largest message of each topic; of one that we do not know, `MESSAGE_BYTES`."""
 DELIVERY_SECONDS: Final = 120
 """How long a message may take, broker restarts included, before it counts as failed."""
 KEYS_REMEMBERED: Final = 200_000
@@ -201,10 +203,11 @@ class Publisher:
     ) -> None:
         """Starts a partition's next batch with a message."""
         size = len(key) + len(value) + sum(len(name) + len(text) for name, text in headers)
-        if size > MESSAGE_BYTES:
+        limit = LIMITS.get(partition.topic, MESSAGE_BYTES)
+        if size > limit:
             raise PublishError(
                 f"a message of {size:,} bytes for {partition.topic} (key {key!r}) is over the"
-                f" limit of {MESSAGE_BYTES:,}"
+                f" limit of {limit:,}"
             )
         with self._settled:
             reserved = max(BATCH_BYTES, size)

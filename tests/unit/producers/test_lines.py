@@ -8,7 +8,7 @@ import pytest
 
 from corridor.codes import Reject
 from corridor.models import DeadLetter, Itinerary, TrackingEvent
-from producers.publisher import MESSAGE_BYTES
+from corridor.topics import MESSAGE_BYTES
 from producers.replay.lines import LONGEST, parse
 from producers.replay.record import Record, to_line, to_micros
 from tests.unit import samples
