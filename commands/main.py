@@ -6,11 +6,13 @@ To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands o
 
 import typer
 
-from commands import demo, query, replay, schema, stack, topics
+from commands import dead_letters, demo, gateway, query, replay, schema, stack, topics
 
 GROUPS: dict[str, typer.Typer] = {
     "topics": topics.app,
     "schema": schema.app,
+    "gateway": gateway.app,
+    "dead-letters": dead_letters.app,
 }
 
 COMMANDS = (

@@ -55,13 +55,12 @@ def parse(raw: bytes, file: str, number: int) -> Record | DeadLetter:
         return _reject(line, raw, file, number)
     if isinstance(line, EventLine):
         topic = TOPIC_OF[line.event_type]
-        key = line.unit_id or line.run_id
+        key = line.subject
         own_time = line.event_time
     else:
         topic = topics.ITINERARIES.name
         key = line.unit_id
         own_time = line.issued_time
-    assert key is not None
     available = line.available_time or own_time
     return Record(to_micros(available), topic, key.encode(), line.to_json(), available != own_time)
 

@@ -32,14 +32,12 @@ SELECT count() FROM corridor.current_events -- right, and without those taken ba
 - Times are UTC, to the microsecond. `toTimeZone(event_time, 'Asia/Shanghai')` shows another zone.
 - `attributes` is JSON: `JSONExtractFloat(attributes, 'speed_kmh')`.
 - The columns `predictions.…` are arrays of one length; `ARRAY JOIN predictions` makes rows of them.
-- `tracking.fanout` has no table: it repeats the events of a run for every unit aboard. The events
-  of a unit together with those of its runs:
+- An event of a run or document is one row in `current_events`; `unit_events` has it once for each
+  unit that it reaches:
 
 ```sql
-SELECT e.* FROM corridor.current_events AS e
-WHERE e.unit_id = 'CSNU1234567' OR (e.unit_id = '' AND e.run_id IN (
-    SELECT run_id FROM corridor.current_itineraries WHERE unit_id = 'CSNU1234567' AND run_id != ''))
-ORDER BY event_time
+SELECT event_time, told_of, code, node_id FROM corridor.unit_events
+WHERE unit_id = 'CSNU1234567' ORDER BY event_time
 ```
 
 ## Columns of every table

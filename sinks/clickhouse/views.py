@@ -7,7 +7,7 @@ merged away only eventually) and what "current" means for each table.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sinks.clickhouse.tables import ESTIMATES, EVENTS, ITINERARIES, OUTCOMES
+from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, EVENTS, ITINERARIES, OUTCOMES
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,27 @@ class View:
     name: str
     about: str
     select: str
+
+
+def _unit_events() -> str:
+    about = [c.name for c in EVENTS.all_columns if c.name != "unit_id"]
+    columns = ", ".join(f"e.{name} AS {name}" for name in about)
+    aboard = (
+        "SELECT unit_id, run_id FROM {database}.current_itineraries WHERE run_id != '' "
+        "UNION DISTINCT SELECT unit_id, run_id FROM {database}.current_events "
+        "WHERE unit_id != '' AND code = 'LOADED' AND run_id != ''"
+    )
+    documents = "SELECT DISTINCT unit_id, shipment_id FROM {database}.current_itineraries"
+    return (
+        f"SELECT e.unit_id AS unit_id, 'unit' AS told_of, {columns} "
+        "FROM {database}.current_events AS e WHERE e.unit_id != '' "
+        f"UNION ALL SELECT a.unit_id AS unit_id, 'run' AS told_of, {columns} "
+        f"FROM ({aboard}) AS a INNER JOIN {{database}}.current_events AS e "
+        "ON a.run_id = e.run_id WHERE e.unit_id = '' AND e.run_id != '' "
+        f"UNION ALL SELECT a.unit_id AS unit_id, 'shipment' AS told_of, {columns} "
+        f"FROM ({documents}) AS a INNER JOIN {{database}}.current_events AS e "
+        "ON a.shipment_id = e.shipment_id WHERE e.unit_id = '' AND e.run_id = ''"
+    )
 
 
 def _latest_estimate() -> Iterator[str]:
@@ -45,6 +66,17 @@ VIEWS = (
         "current_events",
         "Events that hold: the newest version of each, without those taken back.",
         f"SELECT * FROM {{database}}.{EVENTS.name} FINAL WHERE NOT retracted",
+    ),
+    View(
+        "unit_events",
+        "Events of every unit: its own, those of the runs that it goes by, and those that name "
+        "only its document; `told_of` says which.",
+        _unit_events(),
+    ),
+    View(
+        "open_dead_letters",
+        "Messages in the quarantine that nobody has replayed or dropped yet.",
+        f"SELECT * FROM {{database}}.{DEAD_LETTERS.name} FINAL WHERE status = 'OPEN'",
     ),
     View(
         "current_estimates",
