@@ -1,7 +1,95 @@
 """`corridor gateway`: the edges that listen."""
 
+import logging
+import signal
+import threading
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
 import typer
+from rich.console import Console
+
+from corridor import settings
+from corridor.observability import ObservabilityServer, configure_logging
+from corridor.settings import Settings
+from producers.folder import Folder, FolderError
+from producers.parties import PartiesError
+from producers.push import server
 
 app = typer.Typer(
     help="Take messages from the parties and put them on Kafka.", no_args_is_help=True
 )
+_err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        help="Port of metrics and health, instead of the setting; 0 takes a free one.",
+        show_default=False,
+    ),
+]
+
+
+@app.command()
+def http(metrics_port: MetricsPort = None) -> None:
+    """Take messages that parties push over HTTP; /docs says how."""
+    known = _prepared()
+    try:
+        server.run(known, metrics_port)
+    except OSError as error:
+        _fail(f"cannot listen (CORRIDOR_PUSH_PORT, CORRIDOR_GATEWAY_METRICS_PORT): {error}")
+
+
+@app.command()
+def files(
+    directory: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Holds a folder for each party, in it one for each format, or `any`."
+            " Default: inbox, in the data directory.",
+            show_default=False,
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option(help="Take what is there, then end; 1 if Kafka did not take it.")
+    ] = False,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Take files that parties drop; each is moved to done or rejected once it is on Kafka."""
+    known = _prepared()
+    stopping = threading.Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        folder = Folder(known, directory or known.data / "inbox")
+    except (FolderError, PartiesError) as error:
+        _fail(str(error))
+    with folder:
+        if once:
+            if not folder.once(stopping):
+                raise typer.Exit(1)
+            return
+        port = known.gateway_metrics_port if metrics_port is None else metrics_port
+        try:
+            observed = ObservabilityServer(known.host, port, ready=lambda: folder.trouble)
+        except OSError as error:
+            _fail(f"cannot listen (CORRIDOR_GATEWAY_METRICS_PORT): {error}")
+        with observed:
+            folder.run(stopping)
+
+
+def _prepared() -> Settings:
+    known = settings.load()
+    configure_logging(known.log_level)
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what fails is said once, by us
+    return known
+
+
+def _fail(text: str) -> None:
+    _err.print(f"[red]✗[/] {text}".replace("[Errno", "\\[Errno"))
+    raise typer.Exit(2)

@@ -6,12 +6,24 @@ To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands o
 
 import typer
 
-from commands import dead_letters, demo, gateway, query, replay, schema, stack, topics
+from commands import (
+    dead_letters,
+    demo,
+    formats,
+    gateway,
+    parties,
+    query,
+    replay,
+    schema,
+    stack,
+    topics,
+)
 
 GROUPS: dict[str, typer.Typer] = {
     "topics": topics.app,
     "schema": schema.app,
     "gateway": gateway.app,
+    "parties": parties.app,
     "dead-letters": dead_letters.app,
 }
 
@@ -22,6 +34,8 @@ COMMANDS = (
     stack.status,
     replay.replay,
     query.query,
+    formats.formats,
+    formats.decode,
 )
 
 app = typer.Typer(

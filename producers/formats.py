@@ -1,10 +1,11 @@
 """Every format that we read, by family."""
 
-from producers import own
+from producers import epcis, own
 from producers.adapter import Format
 
 FAMILIES: dict[str, tuple[Format, ...]] = {
     "own": own.FORMATS,
+    "epcis": epcis.FORMATS,
 }
 """Each is a package of `producers`; its page in the docs has the same name."""
 

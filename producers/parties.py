@@ -23,6 +23,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corridor.models import Time
+from corridor.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +41,11 @@ PartyId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 
 class PartiesError(Exception):
     """The file cannot be used; the text names it and says why."""
+
+
+def parties_file(settings: Settings) -> Path:
+    """Where the parties are."""
+    return settings.parties or settings.data / "parties.json"
 
 
 class Token(BaseModel):

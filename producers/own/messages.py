@@ -46,12 +46,11 @@ def _objects(message: bytes) -> Iterator[tuple[str | None, Any]]:
         yield from ((f"[{index}]", part) for index, part in enumerate(whole))
         return
     lines = message.splitlines() if isinstance(whole, bytes) else []
-    if sum(1 for line in lines if line.strip()) < 2:
+    numbered = [(number, _parsed(line)) for number, line in enumerate(lines, 1) if line.strip()]
+    if any(isinstance(part, dict) for _, part in numbered):
+        yield from ((f"line {number}", part) for number, part in numbered)
+    else:
         yield None, whole
-        return
-    for number, line in enumerate(lines, 1):
-        if line.strip():
-            yield f"line {number}", _parsed(line)
 
 
 def _parsed(text: bytes) -> Any:

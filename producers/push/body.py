@@ -2,9 +2,8 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 
 from producers.push.refusals import Refusal, not_now
 
@@ -149,3 +148,15 @@ def _has_zlib_header(start: bytes) -> bool:
 def _too_large(limit: int) -> Refusal:
     detail = f"a message may have {limit:,} bytes, expanded; send it in parts"
     return Refusal(413, detail, headers={"Connection": "close"})
+
+
+async def drain(chunks: AsyncIterator[bytes], limit: int, seconds: float = 2.0) -> None:
+    """Reads on for a while, so that a sender who is still sending gets to see the answer."""
+    try:
+        async with asyncio.timeout(seconds):
+            async for chunk in chunks:
+                limit -= len(chunk)
+                if limit < 0:
+                    return
+    except TimeoutError:
+        return

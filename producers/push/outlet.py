@@ -8,6 +8,7 @@ who waits for it hears so, and a new one is opened, for as long as that takes.
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 import structlog
@@ -45,10 +46,8 @@ class _Waiter(NamedTuple):
             else:
                 self.future.set_exception(Unavailable(str(error)))
 
-        try:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self.loop.call_soon_threadsafe(settle)
-        except RuntimeError:
-            pass  # the loop is closed: nobody waits any more
 
 
 class Outlet:

@@ -62,7 +62,9 @@ def verdict(taken: Taken) -> Refusal | None:
     first = taken.rejected[0]
     reasons = {rejected.reason for rejected in taken.rejected}
     if Reject.DECODER_FAILED in reasons:
-        detail = "it is kept, and will be read once that is mended; there is no need to send it again"
+        detail = (
+            "it is kept, and will be read once that is mended; there is no need to send it again"
+        )
         return Refusal(500, detail, rejected=taken.rejected)
     if reasons == {Reject.FOREIGN_SOURCE}:
         return Refusal(403, first.detail, rejected=taken.rejected)
