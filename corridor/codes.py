@@ -120,6 +120,8 @@ CODES: dict[EventType, frozenset[str]] = {
         # ours: the rest of a declaration's life
         " CUSTOMS_ACCEPTED CUSTOMS_SELECTED_FOR_DOCUMENT_CHECK CUSTOMS_INSPECTION_STARTED"
         " CUSTOMS_INSPECTED HOLD_LIFTED CUSTOMS_REFUSED CUSTOMS_SEIZED CUSTOMS_EXITED"
+        # ours: begun but not decided; released into transit (CUSRES 8)
+        " CUSTOMS_IN_PROGRESS CUSTOMS_TRANSIT_ALLOWED"
         # ours: eTIR
         " TIR_REGISTERED TIR_DECLARED TIR_ACCEPTED TIR_STARTED TIR_TERMINATED TIR_DISCHARGED"
         " TIR_REFUSED TIR_CANCELLED".split()
