@@ -13,7 +13,7 @@ RETENTION_MS = 7 * DAY_MS
 QUARANTINE_RETENTION_MS = 90 * DAY_MS
 
 MESSAGE_BYTES = 1_000_000
-"""The largest record of a topic that does not say otherwise: Kafka's own default, less some room."""
+"""The largest record of a topic that does not say otherwise: Kafka's default, less some room."""
 BATCH_ROOM = 64 * 1024
 """What Kafka's limit of a batch leaves for what is around a record."""
 

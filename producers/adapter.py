@@ -39,7 +39,7 @@ class Format:
     title: str
     decode: Decode
     topic: str | None
-    """Where its events go; None: where their type belongs. Itineraries have a topic of their own."""
+    """Where its events go; None: where their type belongs. Itineraries have their own topic."""
     content_type: str
     recognises: Callable[[bytes], bool]
     """Whether a message looks like this format, for files that do not say what they are."""

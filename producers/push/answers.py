@@ -179,7 +179,7 @@ def epcis_headers(limit: int, behaviour: Behaviour = "rollback") -> dict[str, st
     """
     return {
         "GS1-EPCIS-Version": "2.0.0",
-        "GS1-EPCIS-Min": "1.2.0",
+        "GS1-EPCIS-Min": "2.0.0",
         "GS1-EPCIS-Max": "2.0.0",
         "GS1-CBV-Version": "2.0.0",
         "GS1-EPCIS-Capture-Limit": str(limit // _SMALLEST_EVENT),

@@ -374,7 +374,7 @@ class Around:
             await send(message)
 
         try:
-            if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES:
+            if len(scope.get("raw_path") or b"") + len(scope["query_string"]) > TARGET_BYTES:
                 refusal = Refusal(414, f"an address may have {TARGET_BYTES:,} characters")
                 await answers.problem(Request(scope), refusal)(scope, receive, answer)
             else:

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from fastapi import Security
+from fastapi.security import HTTPBearer
+
 from producers.push.endpoints import Endpoint
 from producers.push.refusals import TITLES
 
@@ -44,6 +47,8 @@ _ITINERARY = {
     ],
 }
 _EXAMPLES: dict[str, Any] = {"/events": _EVENT, "/itineraries": _ITINERARY}
+# judged by the gateway, which knows how each standard says no; this only documents it
+_TOKEN = Security(HTTPBearer(scheme_name="party", auto_error=False))
 _REFUSED = (400, 401, 403, 408, 413, 415, 422, 429, 500, 503)
 
 
@@ -58,7 +63,6 @@ def of_endpoint(endpoint: Endpoint) -> dict[str, Any]:
             "required": True,
             "content": dict.fromkeys(sorted({f.content_type for f in endpoint.formats}), body),
         },
-        "security": [{"party": []}],
     }
     if endpoint.is_named:
         extra["parameters"] = [
@@ -76,5 +80,6 @@ def of_endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "status_code": endpoint.style.status,
         "responses": {endpoint.style.status: {"description": endpoint.style.title}, **refused},
         "openapi_extra": extra,
+        "dependencies": [_TOKEN],
         "operation_id": "push" + endpoint.path.translate({ord(c): "_" for c in "/{}-"}),
     }

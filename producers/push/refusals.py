@@ -71,5 +71,6 @@ def verdict(taken: Taken) -> Refusal | None:
     if len(taken.rejected) == 1 and first.reason is Reject.MALFORMED and first.field is None:
         return Refusal(400, first.detail, rejected=taken.rejected)
     more = len(taken.rejected) - 1
-    detail = first.detail + (f" (and {more} more)" if more else "")
+    where = f"{first.field}: " if first.field else ""
+    detail = where + first.detail + (f"; and {more} more" if more else "")
     return Refusal(422, detail, rejected=taken.rejected)

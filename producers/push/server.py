@@ -1,6 +1,7 @@
 """The gateway as a process: uvicorn with the bounds that an open port needs."""
 
 import asyncio
+import signal
 
 import structlog
 import uvicorn
@@ -77,4 +78,7 @@ def run(settings: Settings, metrics_port: int | None = None) -> None:
     port = settings.gateway_metrics_port if metrics_port is None else metrics_port
     with ObservabilityServer(settings.host, port, ready=lambda: outlet.trouble):
         log.info("listening", address=f"http://{settings.host}:{settings.push_port}")
+        # uvicorn stops at a signal, and then sends it once more to whoever was there before
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(signum, lambda signum, frame: None)
         uvicorn.Server(config).run()
