@@ -37,21 +37,21 @@ class Decision(NamedTuple):
 
 DECISIONS = {
     # data element 7365
-    "1": Decision("CUSTOMS_ACCEPTED", "message content accepted"),
-    "2": Decision("CUSTOMS_REFUSED", "message content rejected, with comment"),
-    "3": Decision("CUSTOMS_REFUSED", "message content rejected"),
+    "1": Decision("DECLARATION_ACCEPTED", "message content accepted"),
+    "2": Decision("DECLARATION_REJECTED", "message content rejected, with comment"),
+    "3": Decision("DECLARATION_REJECTED", "message content rejected"),
     "4": Decision("CUSTOMS_RELEASED"),
     "5": Decision("CUSTOMS_SELECTED_FOR_INSPECTION"),
-    "6": Decision("CUSTOMS_SELECTED_FOR_DOCUMENT_CHECK"),
+    "6": Decision("DOCUMENTS_REQUIRED"),
     "7": Decision("ON_HOLD", "goods detained"),
-    "8": Decision("CUSTOMS_TRANSIT_ALLOWED"),
-    "9": Decision("CUSTOMS_ACCEPTED", "awaiting the arrival of the goods"),
-    "15": Decision("CUSTOMS_ACCEPTED", "correction approved"),
-    "16": Decision("CUSTOMS_REFUSED", "correction not approved"),
+    "8": Decision("TRANSIT_ALLOWED"),
+    "9": Decision("DECLARATION_ACCEPTED", "awaiting the arrival of the goods"),
+    "15": Decision("DECLARATION_ACCEPTED", "correction approved"),
+    "16": Decision("DECLARATION_REJECTED", "correction not approved"),
     "26": Decision("ON_HOLD", "container in quarantine"),
     "30": Decision("ON_HOLD", "not processed until the sender acts"),
-    "32": Decision("CUSTOMS_ACCEPTED", "transaction accepted"),
-    "33": Decision("CUSTOMS_REFUSED", "transaction rejected"),
+    "32": Decision("DECLARATION_ACCEPTED", "transaction accepted"),
+    "33": Decision("DECLARATION_REJECTED", "transaction rejected"),
 }
 _UN = frozenset({"", "6"})
 """Data element 3055: the UN's own codes."""

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from corridor.codes import Mode
@@ -112,11 +113,8 @@ class Group:
 def split(segments: list[Segment], tag: str) -> tuple[Group, list[Group]]:
     """What comes before the first segment of a tag, and the groups that each begins."""
     starts = [index for index, segment in enumerate(segments) if segment.tag == tag]
-    ends = [*starts[1:], len(segments)]
-    head = segments[: starts[0]] if starts else segments
-    return Group(head), [
-        Group(segments[start:end]) for start, end in zip(starts, ends, strict=True)
-    ]
+    bounds = [*starts, len(segments)]
+    return Group(segments[: bounds[0]]), [Group(segments[a:b]) for a, b in pairwise(bounds)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +195,7 @@ def place(loc: Segment) -> Place:
     Raises:
         Unusable: it has a code that nobody knows.
     """
-    facility = loc.text(3)
+    facility = "" if loc.code(3, 2) in _NOT_PLACES else loc.text(3)
     named = not loc.text(2) or loc.code(2, 2) in _NOT_PLACES
     said: Attributes = {
         "facility_code": "" if named else facility,

@@ -13,8 +13,13 @@ from producers.edifact.group import Attributes, Group, Place
 from producers.edifact.interchange import Interchange, Message
 from producers.edifact.times import Instant
 
-_SENDERS = ("MS", "CA", "TR", "CF", "CM")
-"""Data element 3035: the parties that may have written it, the likeliest first."""
+_SENDERS = {
+    # data element 3035; the carrier of a terminal's report is whom it is for
+    "CODECO": ("MS", "TR"),
+    "COARRI": ("MS", "TR"),
+    "IFTSTA": ("MS", "CA"),
+    "CUSRES": ("MS", "CM"),
+}
 _RETRACTING = {"1": "cancellation", "3": "deletion", "17": "cancellation, to be reissued"}
 _NO_FACTS = {"13": "a request", "16": "a proposal", "53": "a test"}
 """Data element 1225."""
@@ -51,7 +56,8 @@ class Header:
         if function in _NO_FACTS:
             detail = f"message function {function} is {_NO_FACTS[function]}, not a report"
             raise Unusable(Reject.UNSUPPORTED, "BGM.1225", detail)
-        party = next((nad.text(2) for nad in group.all("NAD", *_SENDERS) if nad.text(2)), "")
+        parties = group.all("NAD", *_SENDERS[message.kind])
+        party = next((nad.text(2) for nad in parties if nad.text(2)), "")
         said = {
             "message_type": message.kind,
             "message_reference": message.reference,

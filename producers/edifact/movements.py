@@ -36,6 +36,7 @@ _NOT_MOVED = {
     "4": "remained on board",
     "7": "is short-landed: it was expected and did not come",
 }
+_OVERLANDED = "8"
 _ACCOMPANYING = {"CH", "RG", "RGF", "CHS"}
 """Data element 8053: chassis and generator sets, which come along with a container."""
 _TIMES = ("203", "7", "181")
@@ -123,11 +124,14 @@ def _movement(
 
 def _place(head: Group, group: Group, code: str, status: str) -> tuple[Place | None, Attributes]:
     for qualifier in _PLACES[code]:
-        # a gate report may be of several terminals, a call of a ship is of one port
-        order = (group, head) if code.startswith("GATED") else (head, group)
-        loc = next((loc for part in order for loc in part.all("LOC", qualifier)), None)
-        if loc is not None:
-            return place(loc), {}
+        # some headers name the ship's other ports too; but an over-landed box names another
+        order = (head, group) if status == _OVERLANDED else (group, head)
+        locs = [loc for part in order for loc in part.all("LOC", qualifier)]
+        if locs:
+            # the same port may be told once with its terminal and once without
+            terminals = (loc for part in order for loc in part.all("LOC", qualifier, "165"))
+            same = (loc for loc in terminals if loc.code(2) == locs[0].code(2) and loc.text(3))
+            return place(next(same, locs[0])), {}
     if code.startswith("GATED"):
         port = _PORTS.get(status)
         for part in (head, group):
