@@ -13,6 +13,7 @@ from corridor import metrics
 from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, TrackingEvent
 from corridor.settings import Settings
 from deploy.local.clickhouse import metrics as endpoint_metrics
+from producers.customs.single_window import SingleWindowMessage
 from producers.replay.lines import LINE
 from sinks.clickhouse import document
 
@@ -23,6 +24,7 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     LegEstimate,
     LegOutcome,
     DeadLetter,
+    SingleWindowMessage,
 )
 
 _DIALECT = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
