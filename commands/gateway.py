@@ -2,6 +2,7 @@
 
 import logging
 import signal
+import socket
 import threading
 from pathlib import Path
 from types import FrameType
@@ -14,7 +15,10 @@ from corridor import settings
 from corridor.observability import ObservabilityServer, configure_logging
 from corridor.settings import Settings
 from producers.folder import Folder, FolderError
+from producers.iot import mqtt as iot_mqtt
+from producers.iot.assignments import Assignments, AssignmentsError
 from producers.parties import PartiesError
+from producers.publisher import PublishError
 from producers.push import server
 
 app = typer.Typer(
@@ -26,6 +30,14 @@ MetricsPort = Annotated[
     int | None,
     typer.Option(
         help="Port of metrics and health, instead of the setting; 0 takes a free one.",
+        show_default=False,
+    ),
+]
+
+AssignmentsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="CSV file that says what a device or ship is to be taken for, and when.",
         show_default=False,
     ),
 ]
@@ -81,6 +93,37 @@ def files(
             _fail(f"cannot listen (CORRIDOR_GATEWAY_METRICS_PORT): {error}")
         with observed:
             folder.run(stopping)
+
+
+@app.command()
+def mqtt(
+    client_id: Annotated[
+        str | None,
+        typer.Option(
+            help="Name of the session with the broker: one for each gateway, always the same."
+            " Default: made of the host's name and the metrics port.",
+            show_default=False,
+        ),
+    ] = None,
+    assignments: AssignmentsFile = None,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Take what locks, trackers and reefers publish to an MQTT broker."""
+    known = _prepared()
+    port = known.gateway_metrics_port if metrics_port is None else metrics_port
+    try:
+        iot_mqtt.serve(
+            known,
+            client_id=client_id or f"corridor-{socket.gethostname()}-{port}",
+            metrics_port=port,
+            assignments=Assignments(assignments),
+        )
+    except (AssignmentsError, PartiesError, iot_mqtt.MqttError) as error:
+        _fail(str(error))
+    except PublishError as error:
+        _fail(f"{error}; what Kafka has not confirmed stays with the broker")
+    except OSError as error:
+        _fail(f"cannot listen (CORRIDOR_GATEWAY_METRICS_PORT): {error}")
 
 
 def _prepared() -> Settings:

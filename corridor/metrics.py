@@ -36,6 +36,13 @@ COMMIT_REQUESTS: Final = Histogram(
 FILES: Final = Counter(
     "corridor_dropped_files", "Files taken from the drop folder.", ["format", "outcome"]
 )
+MQTT_MESSAGES: Final = Counter(
+    "corridor_mqtt_messages", "Messages that devices sent; other: of no format of ours.", ["format"]
+)
+MQTT_CONNECTED: Final = Gauge("corridor_mqtt_connected", "1 while the broker is connected.")
+AIS_MESSAGES: Final = Counter(
+    "corridor_ais_messages", "AIS messages, by what became of them.", ["outcome"]
+)
 
 # streams -------------------------------------------------------------------------------------
 RECEIVED: Final = Counter("corridor_received_records", "Records read from Kafka.", ["topic"])
@@ -94,6 +101,9 @@ ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     PUSH_SECONDS,
     COMMIT_REQUESTS,
     FILES,
+    MQTT_MESSAGES,
+    MQTT_CONNECTED,
+    AIS_MESSAGES,
     RECEIVED,
     REJECTED,
     EMITTED,

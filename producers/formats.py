@@ -1,11 +1,12 @@
 """Every format that we read, by family."""
 
-from producers import epcis, own
+from producers import epcis, iot, own
 from producers.adapter import Format
 
 FAMILIES: dict[str, tuple[Format, ...]] = {
     "own": own.FORMATS,
     "epcis": epcis.FORMATS,
+    "iot": iot.FORMATS,
 }
 """Each is a package of `producers`; its page in the docs has the same name."""
 
