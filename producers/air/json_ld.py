@@ -115,7 +115,7 @@ def plain_text(holder: Any, *names: str) -> str | None:
     """A property as text; of an object its `code`, its name or its `@id`."""
     value = first(holder, *names)
     if isinstance(value, dict):
-        value = first(value, "code", "name", "shortName", "@id")
+        value = first(value, "code", "Code", "name", "shortName", "@id")
     if isinstance(value, bool | int | float):
         return str(value)
     return value.strip() or None if isinstance(value, str) else None

@@ -56,6 +56,10 @@ _TOWARDS_WAYBILL = (
 _FLIGHT_DATE = re.compile(r"(.+)/(\d{2})([A-Z]{3})(\d{4})")
 
 
+_NAMED_WAYBILL = re.compile(r"(?:m?awb|waybill|shipment)?[-_]?(\d{3})-(\d{8})", re.IGNORECASE)
+"""How servers name their shipments that know only waybills; the check digit must be right."""
+
+
 class _Subject(NamedTuple):
     """What an event is of."""
 
@@ -124,7 +128,9 @@ def _events(value: Any, holder: Object | None, document: Document) -> Iterator[_
         return
     for name, part in value.items():
         inner: Object | None = None
-        if name in _HAS_EVENTS:
+        if name == "hasItem":
+            inner = _owner(plain_text(value, "@id"))
+        elif name in _HAS_EVENTS:
             inner = value
             # events that the graph has elsewhere are of this object all the same
             part = [document.resolved(one) for one in values(value, name)]
@@ -168,11 +174,13 @@ def _read(told: Object, holder: Object | None, document: Document, sender: str) 
         if classifier is PLANNED and by.departs is not None:
             time = by.departs
     recorded = plain_text({"by": document.resolved(first(told, *_RECORDED_BY))}, "by")
-    targets = [document.resolved(target) for target in values(told, *_FOR)] or [holder]
-    subjects = list(dict.fromkeys(_subject(target, document) for target in targets))
     identity = plain_text(told, "@id")
     if identity is not None and identity.startswith(("_:", "internal:")):
         identity = None  # a name within this document only
+    targets = [document.resolved(target) for target in values(told, *_FOR)]
+    if not targets:
+        targets = [holder or _owner(identity)]
+    subjects = list(dict.fromkeys(_subject(target, document) for target in targets))
     items: list[Item] = []
     for subject in subjects:
         subject = _joined(subject, by)
@@ -199,6 +207,12 @@ def _read(told: Object, holder: Object | None, document: Document, sender: str) 
             )
         )
     return items
+
+
+def _owner(identity: str | None) -> Object | None:
+    """The logistics object of an event's or collection's IRI, which the API has begin with its."""
+    owner, found, _ = (identity or "").rpartition("/logistics-events")
+    return {"@id": owner} if found and owner else None
 
 
 def _joined(subject: _Subject, by: _Subject) -> _Subject:
@@ -317,9 +331,16 @@ def _subject(value: Any, document: Document) -> _Subject:
         return _Subject(unit_id=unit, iri=iri)
     if "TransportMovement" in kinds or "transportIdentifier" in target:
         return _flight(target, document)
+    if (named := _NAMED_WAYBILL.fullmatch(local(iri or ""))) and _is_waybill(*named.groups()):
+        number = "-".join(named.groups())
+        return _Subject(unit_id=number, shipment_id=number, iri=iri)
     if kinds & {"Shipment", "Waybill", "Booking", "BookingShipment"}:
         return _Subject(shipment_id=iri, iri=iri)
     return _Subject(unit_id=iri, iri=iri)
+
+
+def _is_waybill(prefix: str, serial: str) -> bool:
+    return int(serial[:7]) % 7 == int(serial[7])
 
 
 def _waybill(target: Object, document: Document, depth: int) -> str | None:
