@@ -249,10 +249,12 @@ def shipment(*groups: Group, consignment: str = "") -> str | None:
 
     The nearest group counts first.
     """
-    documents, bookings = (
+    documents, bookings, waybills = (
         next(filter(None, (group.reference(*kinds) for group in groups)), None)
-        for kinds in (TRANSPORT_DOCUMENTS, BOOKINGS)
+        for kinds in (TRANSPORT_DOCUMENTS, BOOKINGS, AIR_WAYBILLS)
     )
+    if documents and documents == waybills:
+        documents = air_waybill(documents) or documents
     return documents or consignment or bookings
 
 

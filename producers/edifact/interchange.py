@@ -39,6 +39,7 @@ _MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _BEGINS = re.compile(r"UN[ABGH]", re.IGNORECASE)
+_HEADS = re.compile(rb"UNH([^A-Za-z0-9])[^\r\n]{0,40}?\1\s*([A-Za-z]{6})", re.IGNORECASE)
 _EDGES = " \t\r\n\0\x1a\ufeff"  # what editors, mainframes and old DOS leave around a file
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
@@ -103,8 +104,7 @@ def interchanges(message: bytes) -> list[Interchange]:
 
 def kinds(message: bytes) -> set[str]:
     """The kinds of the messages in some bytes, at a glance."""
-    found = re.findall(rb"UNH[^A-Za-z0-9]([^+\x1d]{0,40})[+\x1d]\s*([A-Za-z]{6})", message)
-    return {kind.decode().upper() for _, kind in found}
+    return {found[2].decode().upper() for found in _HEADS.finditer(message)}
 
 
 def looks_like_edifact(message: bytes) -> bool:

@@ -82,7 +82,7 @@ REC_24 = {
     "365": Status(_TRANSPORT, "DEPARTED", note="from yard"),
 }
 
-REC_24_WITHOUT_EVENT = frozenset(map(str, range(1, 104))) - REC_24.keys()
+REC_24_WITHOUT_EVENT = frozenset(str(n) for n in range(1, 104) if str(n) not in REC_24)
 """Codes of the recommendation that say nothing that our vocabulary has a word for: repairs,
 hire, damage, lost or unidentified goods, what was not done, receipts, transfers of title."""
 
