@@ -20,7 +20,10 @@ from producers.messages import TOPIC_OF
 
 PIPE_WIDTH = 1000
 """Columns where nobody looks: nothing is cut."""
+WIDE = 140
+"""Columns that the list of formats needs for a line each."""
 DEFAULT_SENDER = "sender"
+BY_TYPE = "by their type"
 
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -28,18 +31,20 @@ _err = Console(stderr=True, highlight=False, soft_wrap=True)
 def formats() -> None:
     """Show every format that is read."""
     console = _console()
-    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for column in ("name", "title", "events go to", "media type", "docs/formats"):
-        table.add_column(column, overflow="fold", no_wrap=column != "title")
+    wide = console.width >= WIDE
+    table = (
+        _table("name", "title", "events go to", "media type", "docs")
+        if wide
+        else _table("name", "title, where events go, media type, docs")
+    )
     for family, members in registry.FAMILIES.items():
         for format in members:
-            table.add_row(
-                format.name,
-                escape(format.title),
-                format.topic or "[dim]by type[/]",
-                format.content_type,
-                f"{family}.md",
-            )
+            title, topic = escape(format.title), format.topic or BY_TYPE
+            rest = (topic, format.content_type, f"docs/formats/{family}.md")
+            if wide:
+                table.add_row(format.name, title, *rest)
+            else:
+                table.add_row(format.name, f"{title}\n[dim]{', '.join(rest)}[/]")
     console.print(table)
 
 

@@ -77,7 +77,7 @@ class Result(NamedTuple):
         """With what a further piece gave, which began at a line."""
         faults = taken.rejected[: FAULTS_TOLD - len(self.faults)]
         if line > 1:
-            told = f" (lines are counted from line {line:,} of the file)"
+            told = f" (line 1 is line {line:,} of the file)"
             faults = [fault._replace(detail=fault.detail + told) for fault in faults]
         return Result(
             self.format,

@@ -1,12 +1,16 @@
 """Every format that we read, by family."""
 
-from producers import epcis, iot, own
+from producers import air, customs, dcsa, edifact, epcis, own, rail
 from producers.adapter import Format
 
 FAMILIES: dict[str, tuple[Format, ...]] = {
     "own": own.FORMATS,
+    "dcsa": dcsa.FORMATS,
     "epcis": epcis.FORMATS,
-    "iot": iot.FORMATS,
+    "edifact": edifact.FORMATS,
+    "customs": customs.FORMATS,
+    "air": air.FORMATS,
+    "rail": rail.FORMATS,
 }
 """Each is a package of `producers`; its page in the docs has the same name."""
 

@@ -64,8 +64,8 @@ def _item(kinds: Kinds, sender: str, where: str | None, part: Any) -> Item:
     item = _read(kinds, sender, part)
     if where is None or not isinstance(item, Rejected):
         return item
-    path = "".join((where, "" if where.startswith("[") else ":", f".{item.field}"))
-    return item._replace(field=path if item.field else where)
+    joint = "." if where.startswith("[") else ": "
+    return item._replace(field=f"{where}{joint}{item.field}" if item.field else where)
 
 
 def _read(kinds: Kinds, sender: str, part: Any) -> Item:

@@ -98,11 +98,11 @@ class Gateway:
         whole = endpoint.style.whole(request)
         with self._room.entered() as share:
             message = await self._body(request, share)
-            sent = await self._publish(request, party, choice, message, whole)
-        refusal = verdict(sent[1])
+            format, taken = await self._publish(request, endpoint, party, choice, message, whole)
+        refusal = verdict(taken)
         if refusal is not None:
             raise refusal
-        return Sent(party, sent[0], sent[1], began)
+        return Sent(party, format, taken, began)
 
     async def _body(self, request: Request, share: body.Share) -> bytes:
         chunks = request.stream()
@@ -123,6 +123,7 @@ class Gateway:
     async def _publish(
         self,
         request: Request,
+        endpoint: Endpoint,
         party: Party,
         choice: tuple[Format, ...],
         message: bytes,
@@ -133,7 +134,7 @@ class Gateway:
             format = format or choice[0]
             taken = Intake(publisher).take(
                 format,
-                message,
+                endpoint.complete(message, str(request.url)),
                 sender=party.id,
                 channel=request.url.path,
                 names=party.names,
