@@ -2,7 +2,7 @@
 
 import re
 
-_NUMBER = re.compile(r"[A-Z]{3}[UJZ]\d{7}")
+_NUMBER = re.compile(r"[A-Z]{3}[UJZ][0-9]{7}")
 _SEPARATORS = re.compile(r"[\s./-]+")
 # Letters count from 10 upwards, leaving out the multiples of 11 (ISO 6346, table A.1).
 _VALUES = dict(zip("ABCDEFGHIJKLMNOPQRSTUVWXYZ", (n for n in range(10, 39) if n % 11), strict=True))
