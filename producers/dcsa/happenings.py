@@ -43,8 +43,8 @@ def happening(body: Block, primary_document: str | None, at: str | None) -> Happ
     told = classification.text(*names, *_OLD_CODE)
     path = _path(classification, *names, *_OLD_CODE)
     if told is None or told.upper() == kind:
-        lacking = names[1] if classification.find("eventClassifierCode") else names[0]
-        malformed(classification.where(lacking), f"the {kind} event does not say what happened")
+        path = _missing(body, classification, *names)
+        malformed(path, f"the {kind} event does not say what happened")
     code = meaning(table, told)
     if code is None and kind is EventType.IOT and told.upper() in codes.IOT_WRAPPERS:
         path, told, code = _wrapped(body.block("iotDetails") | body, told)
@@ -73,12 +73,12 @@ def classifier(body: Block, event_type: EventType, retracted: bool) -> Classifie
     """
     classification = body.block("eventClassification") | body
     told = classification.text(*_CLASSIFIER)
-    path = _path(classification, *_CLASSIFIER)
     if told is None:
         if retracted or event_type in codes.ALWAYS_ACTUAL:
             return Classifier.ACTUAL
+        path = _missing(body, classification, *_CLASSIFIER)
         malformed(path, "it is not said whether the event is actual, estimated or planned")
-    return classified(told, path)
+    return classified(told, _path(classification, *_CLASSIFIER))
 
 
 def classified(told: str, path: str) -> Classifier:
@@ -145,6 +145,11 @@ def _unread(classification: Block, name: str, what: str) -> NoReturn:
     path = _path(classification, name)
     detail = f"{what} moves no goods: of port calls we read arrival, departure and omission"
     raise Unusable(Reject.UNSUPPORTED, path, detail)
+
+
+def _missing(body: Block, classification: Block, new: str, old: str, *_: str) -> str:
+    """Where a code should be: nested by its new name, flat by the old."""
+    return classification.where(new if body.find("eventClassification") else old)
 
 
 def _path(block: Block, *names: str) -> str:

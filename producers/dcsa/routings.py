@@ -133,7 +133,8 @@ def _leg(leg: Block, mode: Mode, index: int, cutoff: datetime | None) -> Leg:
     run_id = None
     if mode in (Mode.VESSEL, Mode.BARGE):
         # goods leave on the outgoing voyage of the call where they are loaded
-        run_id = run_of(vessel, vessel, voyages_of(service).of("DEPARTED", None))
+        for voyage in voyages_of(service).of("DEPARTED", None):
+            run_id = run_of(vessel, vessel, voyage)
     try:
         return Leg(
             leg_id=f"{from_node}-{to_node}.{mode}",

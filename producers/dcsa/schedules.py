@@ -153,12 +153,13 @@ def _event(stamp: Stamp, issued: tuple[str, Any] | None, sender: str) -> Item:
 
 
 def _run(stamp: Stamp, vessel: Block, voyages: Voyages, code: str) -> str:
+    voyage = next(iter(voyages.of(code, None)), None)
+    if voyage is None:
+        malformed(stamp.call.where("carrierImportVoyageNumber"), "the call is of no voyage")
     dummy = stamp.schedule.scalar("isDummyVessel") is True and not vessel.find("vesselIMONumber")
-    run_id = None if dummy else run_of(vessel, vessel, voyages.of(code, None))
+    run_id = None if dummy else run_of(vessel, vessel, voyage)
     if run_id is not None:
         return run_id
-    if voyages.of(code, None) is None:
-        malformed(stamp.call.where("carrierImportVoyageNumber"), "the call is of no voyage")
     where = (vessel or stamp.schedule).where("vesselIMONumber" if vessel else "vessel")
     if dummy:
         detail = "no vessel is assigned yet (isDummyVessel), so that there is no run to speak of"

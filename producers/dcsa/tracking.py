@@ -104,13 +104,13 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
     what = happening(body, papers.primary, at)
     how = classifier(body, what.event_type, retracted)
     carried = transport(call, what.code, phase_of(equipment))
-    run_id, shipment_id = carried.run_id, papers.shipment_id
-    if unit_id is None and run_id is None and shipment_id is None:
+    run_ids, shipment_id = carried.run_ids, papers.shipment_id
+    if unit_id is None and not run_ids and shipment_id is None:
         # what is left: the one box that it refers to, or a lorry by its plate
         if len(papers.equipment) == 1:
             unit_id = container(papers.equipment[0], body.where("references"))
         elif carried.truck is not None:
-            run_id = carried.truck
+            run_ids = (carried.truck,)
         else:
             _nobody(equipment, what)
     where = place(
@@ -118,11 +118,7 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
     )
     event_time, updated_time = _times(body, retracted)
     spoken_by, attributes = source(body, sender)
-    event_id = taken_back or body.text("eventID")
-    if event_id is None:
-        subject = (unit_id or "", run_id or "", shipment_id or "")
-        event_id = _derived_id(what, how, subject, where, event_time, updated_time)
-
+    told_id = taken_back or body.text("eventID")
     attributes |= where.attributes | carried.attributes | papers.attributes
     attributes |= equipment_attributes(equipment) | _particulars(body, movement, what, at)
     delays, unlisted = _delays(movement)
@@ -131,25 +127,28 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
     mode = carried.mode
     if mode is None and body.find(OPERATIONS):
         mode = Mode.VESSEL  # Just-in-Time is of vessels only
-    yield event(
-        event_id=event_id,
-        source=spoken_by,
-        event_type=what.event_type,
-        code=what.code,
-        classifier=how,
-        event_time=event_time,
-        updated_time=updated_time,
-        retracted=retracted or None,
-        unit_id=unit_id,
-        run_id=run_id,
-        shipment_id=shipment_id,
-        mode=mode,
-        node_id=where.node_id,
-        latitude=where.latitude,
-        longitude=where.longitude,
-        delay_reasons=delays or None,
-        attributes=attributes or None,
-    )
+    for run_id in run_ids or (None,):
+        subject = (unit_id or "", run_id or "", shipment_id or "")
+        event_id = told_id if len(run_ids) < 2 else told_id and f"{told_id}/{run_id}"
+        yield event(
+            event_id=event_id or _derived_id(what, how, subject, where, event_time, updated_time),
+            source=spoken_by,
+            event_type=what.event_type,
+            code=what.code,
+            classifier=how,
+            event_time=event_time,
+            updated_time=updated_time,
+            retracted=retracted or None,
+            unit_id=unit_id,
+            run_id=run_id,
+            shipment_id=shipment_id,
+            mode=mode,
+            node_id=where.node_id,
+            latitude=where.latitude,
+            longitude=where.longitude,
+            delay_reasons=delays or None,
+            attributes=attributes or None,
+        )
 
 
 def _particulars(body: Block, movement: Block, what: Happening, at: str | None) -> Attributes:

@@ -58,7 +58,8 @@ class Transport(NamedTuple):
     """What an event says of the means of transport."""
 
     mode: Mode | None
-    run_id: str | None
+    run_ids: tuple[str, ...]
+    """One as a rule; both where a call is omitted, that one voyage ends at and another begins."""
     truck: str | None
     """The plate of the tractor: a run only where nothing better is known."""
     attributes: Attributes
@@ -93,15 +94,15 @@ def transport(call: Block, code: str, phase: str | None) -> Transport:
     attributes |= trucks
     voyages = voyages_of(call)
     attributes |= voyages.attributes()
-    run_id = None
+    run_ids: list[str | None] = []
     if mode is Mode.RAIL:
         departure = rail.text("departureID")
-        run_id = departure and departure.upper()
+        run_ids.append(departure and departure.upper())
     elif mode in (Mode.VESSEL, Mode.BARGE, None):
-        run_id = run_of(vessel | call, vessel, voyages.of(code, phase))
+        run_ids += [run_of(vessel | call, vessel, voyage) for voyage in voyages.of(code, phase)]
     plate = trucks.get("tractor_license_plate")
     truck = "".join(str(plate).split()).upper() if plate is not None else None
-    return Transport(mode, run_id, truck, attributes)
+    return Transport(mode, tuple(run for run in run_ids if run), truck, attributes)
 
 
 class Voyages(NamedTuple):
@@ -114,19 +115,23 @@ class Voyages(NamedTuple):
     plain: str | None = None
     """One that is said to be neither, as in 2.0 and in Just-in-Time 1.0."""
 
-    def of(self, code: str, phase: str | None) -> str | None:
+    def of(self, code: str, phase: str | None) -> tuple[str, ...]:
         """The voyage that an event is of; the carrier's number before the universal reference.
 
-        A call that names one voyage comes in and leaves on it.
+        A call that names one voyage comes in and leaves on it. None, where nothing says which of
+        two is meant; both, where the call is omitted.
         """
         into, out = self.incoming or self.plain, self.outgoing or self.plain
         if into is None and out is None:
             into, out = self.universal_incoming, self.universal_outgoing
+        meant: tuple[str | None, ...] = ()
         if code in IMPORT_SIDE or (code not in EXPORT_SIDE and phase == "IMPORT"):
-            return into or out
-        if code in EXPORT_SIDE or phase == "EXPORT":
-            return out or into
-        return into or out if None in (into, out) or into == out else None
+            meant = (into or out,)
+        elif code in EXPORT_SIDE or phase == "EXPORT":
+            meant = (out or into,)
+        elif code == "CANCELLED" or None in (into, out) or into == out:
+            meant = (into, out)
+        return tuple(dict.fromkeys(voyage for voyage in meant if voyage))
 
     def attributes(self) -> Attributes:
         """All of them, to be kept."""
@@ -168,7 +173,7 @@ def vessel_attributes(vessel: Block, call: Block | None = None) -> Attributes:
     return {name: str(value) for name, value in told.items()}
 
 
-def run_of(vessel: Block, own: Block, voyage: str | None) -> str | None:
+def run_of(vessel: Block, own: Block, voyage: str) -> str | None:
     """The run of a vessel on a voyage: by its IMO number, else by its name.
 
     Args:
@@ -176,8 +181,6 @@ def run_of(vessel: Block, own: Block, voyage: str | None) -> str | None:
         own: The part of it that is only about the vessel.
         voyage: The voyage.
     """
-    if voyage is None:
-        return None
     match = _IMO.fullmatch(vessel.text("vesselIMONumber") or "")
     name = match[1] if match else vessel.text("vesselName") or own.text("name")
     return f"{name}-{voyage}".upper() if name else None
