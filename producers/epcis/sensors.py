@@ -107,7 +107,7 @@ _NUMBERS = {
     "percRank": ("bare", "_percentile_rank"),
 }
 """Number of a report: how it converts, and what its name ends in."""
-_OTHERS = ("stringValue", "booleanValue", "hexBinaryValue", "uriValue")
+_OTHERS = {"stringValue": "", "booleanValue": "", "hexBinaryValue": "_hex", "uriValue": "_uri"}
 _ABOUT = {
     "deviceID": "device_id",
     "deviceMetadata": "device_metadata",
@@ -283,10 +283,10 @@ def _report(report: Fields, group: _Group, where: str) -> None:
         rounded = converted if unit.factor == 1 and unit.offset == 0 else round(converted, 6)
         group.put(f"{name}{suffix}{ending}", rounded)
         group.climate = group.climate or measurand in CLIMATE
-    for key in _OTHERS:
+    for key, ending in _OTHERS.items():
         value = report.get(key)
         if isinstance(value, str | bool):
-            group.put(name, value)
+            group.put(f"{name}{ending}", value)
     if exception is not None:
         condition = word(exception).upper()
         group.put(f"{name}_exception", condition)
