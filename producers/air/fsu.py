@@ -20,16 +20,16 @@ from producers.air.statuses import MEANINGS, PLANNED, Status, Timed, Where, item
 from producers.air.waybills import flight, uld, waybill
 from producers.zones import wall_clock
 
-_START = re.compile(r"(?:(?<=[\s'])|^)(?:FSU|FSA)/\d{1,2}(?=[\s']|$)")
-_CONSIGNMENT = re.compile(r"(\d{3}-?\d{8})(?:([A-Z]{3})([A-Z]{3}))?(?:/(.*))?")
+_START = re.compile(r"(?:(?<=[\s'])|^)(?:FSU|FSA)/\d{1,2}(?=[\s']|$)", re.ASCII)
+_CONSIGNMENT = re.compile(r"(\d{3}-?\d{8})(?:([A-Z]{3})([A-Z]{3}))?(?:/(.*))?", re.ASCII)
 _LINE = re.compile(r"([A-Z]{3})/(.*)")
-_DATE = re.compile(r"(\d{1,2})([A-Z]{3})(\d{4})?")
-_TIME = re.compile(r"([AES])(\d{4})(?:-([A-Z]))?")
-_QUANTITY = re.compile(r"([TPSDM])(\d+)(?:([KL])(\d+(?:\.\d*)?))?([A-Z].*)?")
-_MORE = re.compile(r"(T|DG|MC|CC|CF|CI)(\d+(?:\.\d*)?)")
+_DATE = re.compile(r"(\d{1,2})([A-Z]{3})(\d{4})?", re.ASCII)
+_TIME = re.compile(r"([AES])(\d{4})(?:-([A-Z]))?", re.ASCII)
+_QUANTITY = re.compile(r"([TPSDM])(\d+)(?:([KL])(\d+(?:\.\d*)?))?([A-Z].*)?", re.ASCII)
+_MORE = re.compile(r"(T|DG|MC|CC|CF|CI)(\d+(?:\.\d*)?)", re.ASCII)
 _CARRIER = re.compile(r"[A-Z0-9]{2,3}")
-_TELEX = re.compile(r"^\.([A-Z0-9]{7})(?:\s+(\d{2})(\d{2})(\d{2}))?", re.MULTILINE)
-_INTERCHANGE = re.compile(r"UNB\+[^']*\+(\d{6}):(\d{4})\+")
+_TELEX = re.compile(r"^\.([A-Z0-9]{7})(?:\s+(\d{2})(\d{2})(\d{2}))?", re.MULTILINE | re.ASCII)
+_INTERCHANGE = re.compile(r"UNB\+[^']*\+(\d{6}):(\d{4})\+", re.ASCII)
 _ONE_LINE = re.compile(r"[ \t]+(?=\d{3}-\d{8}|(?:" + "|".join(MEANINGS) + r")/)")
 
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()

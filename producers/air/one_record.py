@@ -53,10 +53,12 @@ _TOWARDS_WAYBILL = (
     "involvedInShipment",
     "ofShipment",
 )
-_FLIGHT_DATE = re.compile(r"(.+)/(\d{2})([A-Z]{3})(\d{4})")
+_FLIGHT_DATE = re.compile(r"(.+)/(\d{2})([A-Z]{3})(\d{4})", re.ASCII)
 
 
-_NAMED_WAYBILL = re.compile(r"(?:m?awb|waybill|shipment)?[-_]?(\d{3})-(\d{8})", re.IGNORECASE)
+_NAMED_WAYBILL = re.compile(
+    r"(?:m?awb|waybill|shipment)?[-_]?(\d{3})-(\d{8})", re.IGNORECASE | re.ASCII
+)
 """How servers name their shipments that know only waybills; the check digit must be right."""
 
 
@@ -325,7 +327,7 @@ def _subject(value: Any, document: Document) -> _Subject:
     iri = plain_text(target, "@id")
     kinds = set(target.get("@type", ()))
     if number := _waybill(target, document, 0):
-        unit = number if re.fullmatch(r"\d{3}-\d{8}", number) else None
+        unit = number if re.fullmatch(r"[0-9]{3}-[0-9]{8}", number) else None
         return _Subject(unit_id=unit, shipment_id=number, iri=iri)
     if unit := _uld(target):
         return _Subject(unit_id=unit, iri=iri)
@@ -347,8 +349,8 @@ def _waybill(target: Object, document: Document, depth: int) -> str | None:
     number = plain_text(target, "waybillNumber")
     if number is not None:
         prefix = plain_text(target, "waybillPrefix") or ""
-        whole = f"{prefix}-{number}" if prefix and re.fullmatch(r"\d{8}", number) else number
-        if re.fullmatch(r"\d{3}[\s-]*\d{8}", whole):
+        whole = f"{prefix}-{number}" if prefix and re.fullmatch(r"[0-9]{8}", number) else number
+        if re.fullmatch(r"[0-9]{3}[\s-]*[0-9]{8}", whole):
             return waybill(whole, "waybillNumber")
         return whole  # a house waybill has a number of its forwarder's making
     if depth >= 4:
