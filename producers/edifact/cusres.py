@@ -48,8 +48,6 @@ DECISIONS = {
     "9": Decision("DECLARATION_ACCEPTED", "awaiting the arrival of the goods"),
     "15": Decision("DECLARATION_ACCEPTED", "correction approved"),
     "16": Decision("DECLARATION_REJECTED", "correction not approved"),
-    "26": Decision("ON_HOLD", "container in quarantine"),
-    "30": Decision("ON_HOLD", "not processed until the sender acts"),
     "32": Decision("DECLARATION_ACCEPTED", "transaction accepted"),
     "33": Decision("DECLARATION_REJECTED", "transaction rejected"),
 }

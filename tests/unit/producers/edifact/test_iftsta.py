@@ -73,7 +73,7 @@ def test_a_status_of_what_will_happen_needs_the_time_that_is_expected(
     assert (fault.reason, fault.field) == (Reject.UNSUPPORTED, "UNH[0].STS[0].DTM")
 
 
-@pytest.mark.parametrize("code", sorted(REC_24_WITHOUT_EVENT, key=int))
+@pytest.mark.parametrize("code", sorted(REC_24_WITHOUT_EVENT))
 def test_a_status_that_we_have_no_event_for_is_named(code: str) -> None:
     fault = rejected(message("IFTSTA", *with_status(code)))
 
