@@ -105,11 +105,12 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
     how = classifier(body, what.event_type, retracted)
     carried = transport(call, what.code, phase_of(equipment))
     run_ids, shipment_id = carried.run_ids, papers.shipment_id
-    if unit_id is None and not run_ids and shipment_id is None:
+    of_run = what.event_type is EventType.TRANSPORT  # what happens to a box is not of all aboard
+    if unit_id is None and shipment_id is None and not (run_ids and of_run):
         # what is left: the one box that it refers to, or a lorry by its plate
         if len(papers.equipment) == 1:
             unit_id = container(papers.equipment[0], body.where("references"))
-        elif carried.truck is not None:
+        elif carried.truck is not None and of_run:
             run_ids = (carried.truck,)
         else:
             _nobody(equipment, what)
@@ -215,8 +216,8 @@ def _derived_id(
 
 
 def _nobody(equipment: Block, what: Happening) -> NoReturn:
-    detail = (
-        f"{what.code} of what? It names no equipment, no transport document or booking, and no"
-        " vessel with its voyage, rail departure or lorry"
-    )
-    malformed(equipment.where("equipmentReference"), detail)
+    lacking = "no equipment, no transport document or booking"
+    if what.event_type is EventType.TRANSPORT:
+        lacking += ", and no vessel with its voyage, rail departure or lorry"
+    path = equipment.where("equipmentReference")
+    malformed(path, f"{what.code} of what? The event names {lacking}")

@@ -459,6 +459,23 @@ def test_an_event_of_nothing_is_refused() -> None:
     assert rejected.detail.startswith("ARRIVED of what?")
 
 
+def test_what_happens_to_an_unnamed_box_is_not_told_of_all_aboard() -> None:
+    event = {**EQUIPMENT_2, "equipmentReference": None, "documentReferences": None}
+    rejected = refused(event)
+    assert (rejected.reason, rejected.field) == (Reject.MALFORMED, "equipmentReference")
+
+
+def test_what_happens_to_an_unnamed_box_is_of_its_shipment() -> None:
+    event = one({**EQUIPMENT_2, "equipmentReference": None})
+    assert (event.unit_id, event.run_id, event.shipment_id) == (None, "9074729-616E", "BL-1")
+
+
+def test_documents_beside_the_details_are_read() -> None:
+    event = {name: part for name, part in SHIPMENT_3.items() if name != "shipmentDetails"}
+    event["documentReferences"] = [{"typeCode": "TRD", "reference": "BL-2"}]
+    assert one(event).shipment_id == "BL-2"
+
+
 def test_the_transport_document_stands_for_the_shipment_before_the_booking() -> None:
     assert one(EQUIPMENT_2).shipment_id == "BL-1"
     bookings = [
