@@ -6,7 +6,7 @@ import orjson
 
 from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
-from producers.epcis import EPCIS
+from producers.epcis.documents import EPCIS
 
 BOX = "urn:epc:id:bic:CSQU3054383"
 OTHER_BOX = "urn:epc:id:bic:MSCU1234566"
