@@ -11,6 +11,7 @@ from commands import (
     demo,
     formats,
     gateway,
+    network,
     parties,
     query,
     replay,
@@ -20,6 +21,7 @@ from commands import (
 )
 
 GROUPS: dict[str, typer.Typer] = {
+    "network": network.app,
     "topics": topics.app,
     "schema": schema.app,
     "gateway": gateway.app,

@@ -53,6 +53,11 @@ class LegEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=
     gauge: int | None = None
     note: str = ""
 
+    @property
+    def key(self) -> tuple[frozenset[str], Mode]:
+        """What it and its way back have in common."""
+        return frozenset((self.start, self.end)), self.mode
+
 
 class RouteEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One of `[[corridors.routes]]`; see `corridor.network.corridors.Route`."""
@@ -103,6 +108,19 @@ class Entries:
             self.problems + other.problems,
         )
 
+    def replaced_by(self, other: "Entries") -> "Entries":
+        """Both; what the other defines again counts instead of ours."""
+        nodes = {node.id for node in other.nodes}
+        legs = {leg.key for leg in other.legs}
+        corridors = {corridor.id for corridor in other.corridors}
+        kept = Entries(
+            [node for node in self.nodes if node.id not in nodes],
+            [leg for leg in self.legs if leg.key not in legs],
+            [corridor for corridor in self.corridors if corridor.id not in corridors],
+            self.problems,
+        )
+        return kept + other
+
 
 T = TypeVar("T")
 
@@ -142,7 +160,10 @@ def use(*paths: Path) -> None:
 @remembered(None)
 def known() -> Entries:
     """Ours, and what was added by `use`."""
-    return sum((read(path) for path in _added), ours())
+    entries = ours()
+    for path in _added:
+        entries = entries.replaced_by(read(path))
+    return entries
 
 
 def ours() -> Entries:
