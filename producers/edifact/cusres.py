@@ -110,7 +110,7 @@ def read(message: Message, header: Header) -> list[Item]:
 def _units(group: Group) -> tuple[list[Item], list[str | None]]:
     faults: list[Item] = []
     units: list[str | None] = []
-    for number, field in containers(group):
+    for number, field in containers(group).items():
         try:
             units.append(container(number, field))
         except Unusable as fault:

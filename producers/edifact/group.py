@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -71,36 +72,35 @@ _KILOGRAMS = {"KGM": 1.0, "TNE": 1000.0, "LBR": 0.45359237}
 _PARTIES = {"CF": "container_operator", "CA": "carrier", "TR": "terminal_operator"}
 _NOT_PLACES = {"16", "162", "163"}
 """Data element 1131: postcodes, countries and their parts."""
+_ULD = re.compile(r"[A-Z][A-Z0-9]{2}[0-9]{4,5}[A-Z0-9]{2,3}")
 _LOCODE = 5
 """A name that is not longer could be taken for a code."""
 
 
 class Group:
-    """Some segments of a message, in order."""
+    """Some segments of a message, in order.
 
-    __slots__ = ("_by_tag", "segments")
+    What is asked of a head again for each of thousands of groups is worked out once.
+    """
 
     def __init__(self, segments: Iterable[Segment]) -> None:
         self.segments = list(segments)
         self._by_tag: dict[str, list[Segment]] = {}
+        self._by_qualifier: dict[tuple[str, str], list[Segment]] = {}
         for segment in self.segments:
             self._by_tag.setdefault(segment.tag, []).append(segment)
+            self._by_qualifier.setdefault((segment.tag, segment.code(1)), []).append(segment)
 
     def all(self, tag: str, *qualifiers: str) -> Iterator[Segment]:
         """Segments of a tag; with qualifiers only these, in the order of the qualifiers."""
-        found = self._by_tag.get(tag, ())
         if not qualifiers:
-            yield from found
+            yield from self._by_tag.get(tag, ())
         for qualifier in qualifiers:
-            yield from (segment for segment in found if segment.code(1) == qualifier)
+            yield from self._by_qualifier.get((tag, qualifier), ())
 
     def first(self, tag: str, *qualifiers: str) -> Segment | None:
-        """The first of them that says something."""
-        return next((s for s in self.all(tag, *qualifiers) if s.elements), None)
-
-    def reference(self, *qualifiers: str) -> str | None:
-        """The first reference number of some kinds."""
-        return next((s.text(1, 2) for s in self.all("RFF", *qualifiers) if s.text(1, 2)), None)
+        """The first of them."""
+        return next(self.all(tag, *qualifiers), None)
 
     def until(self, *tags: str) -> "Group":
         """What comes before the first segment of some tags."""
@@ -108,6 +108,57 @@ class Group:
             if segment.tag in tags:
                 return Group(self.segments[:index])
         return self
+
+    def reference(self, *qualifiers: str) -> str | None:
+        """The first reference number of some kinds."""
+        return next((self._numbers[q] for q in qualifiers if q in self._numbers), None)
+
+    @cached_property
+    def _numbers(self) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for rff in self.all("RFF"):
+            if rff.text(1, 2):
+                found.setdefault(rff.code(1), rff.text(1, 2))
+        return found
+
+    @cached_property
+    def containers(self) -> dict[str, str]:
+        """Container numbers as they are written, and where: EQD, else references."""
+        found = {eqd.text(2): "EQD+CN.8260" for eqd in self.all("EQD", "CN")}
+        return found or {
+            rff.text(1, 2): f"RFF+{rff.code(1)}"
+            for rff in self.all("RFF", *EQUIPMENT_NUMBERS)
+            if rff.text(1, 2)
+        }
+
+    @cached_property
+    def unit_load_devices(self) -> list[str]:
+        """Those that have IATA's form of a number."""
+        return [eqd.code(2) for eqd in self.all("EQD", "UL") if _ULD.fullmatch(eqd.code(2))]
+
+    @cached_property
+    def details(self) -> dict[str, "Attributes"]:
+        """What is said of each container, by its number as it is written."""
+        groups = split(self.segments, "EQD")[1]
+        return {group.segments[0].text(2): equipment(group) for group in groups}
+
+    @cached_property
+    def references(self) -> "Attributes":
+        """Reference numbers by their names."""
+        found: Attributes = {}
+        for qualifier, name in _REFERENCES.items():
+            if qualifier in self._numbers:
+                found.setdefault(name, self._numbers[qualifier])
+        return found
+
+    @cached_property
+    def stages(self) -> dict[str, "Transport"]:
+        """The first TDT of each stage of the journey."""
+        found: dict[str, Transport] = {}
+        for tdt in self.all("TDT"):
+            if tdt.text(1) not in found:
+                found[tdt.text(1)] = Transport.of(tdt, self.reference("VON"))
+        return found
 
 
 def split(segments: list[Segment], tag: str) -> tuple[Group, list[Group]]:
@@ -222,18 +273,9 @@ def known(locs: Iterable[Segment]) -> Place | None:
     return None
 
 
-def containers(*groups: Group) -> list[tuple[str, str]]:
-    """The containers that the nearest group names, as they are written, and where."""
-    for group in groups:
-        found = [(eqd.text(2), "EQD+CN.8260") for eqd in group.all("EQD", "CN")]
-        found = found or [
-            (rff.text(1, 2), f"RFF+{rff.code(1)}")
-            for rff in group.all("RFF", *EQUIPMENT_NUMBERS)
-            if rff.text(1, 2)
-        ]
-        if found:
-            return list(dict.fromkeys(found))
-    return []
+def containers(*groups: Group) -> dict[str, str]:
+    """The containers that the nearest group names; see `Group.containers`."""
+    return next((group.containers for group in groups if group.containers), {})
 
 
 def air_waybill(text: str) -> str | None:
@@ -261,11 +303,8 @@ def shipment(*groups: Group, consignment: str = "") -> str | None:
 def references(*groups: Group) -> Attributes:
     """Reference numbers by their names; the nearest group counts first."""
     said: Attributes = {}
-    for group in groups:
-        for rff in group.all("RFF"):
-            name = _REFERENCES.get(rff.code(1))
-            if name and rff.text(1, 2):
-                said.setdefault(name, rff.text(1, 2))
+    for group in reversed(groups):
+        said |= group.references
     return said
 
 

@@ -24,6 +24,9 @@ _RETRACTING = {"1": "cancellation", "3": "deletion", "17": "cancellation, to be 
 _NO_FACTS = {"13": "a request", "16": "a proposal", "53": "a test"}
 """Data element 1225."""
 
+LONGEST = 2_000
+"""Characters of one attribute."""
+
 
 @dataclass(frozen=True, slots=True)
 class Header:
@@ -149,11 +152,21 @@ class Header:
             mode=mode,
             node_id=node_id,
             delay_reasons=delay_reasons or None,
-            attributes=self.attributes
-            | (place.attributes if place else {})
-            | attributes
-            | when.attributes(),
+            attributes=_cut(
+                self.attributes
+                | (place.attributes if place else {})
+                | attributes
+                | when.attributes()
+            ),
         )  # fmt: skip
+
+
+def _cut(attributes: Attributes) -> Attributes:
+    """No text, however often a segment is repeated, may make a record too large for Kafka."""
+    return {
+        name: f"{value[:LONGEST]}…" if isinstance(value, str) and len(value) > LONGEST else value
+        for name, value in attributes.items()
+    }
 
 
 def within(path: str, items: Iterable[Item]) -> list[Item]:

@@ -139,21 +139,18 @@ class _Subject:
     @classmethod
     def of(cls, status: Group, consignment: Group, head: Group) -> "_Subject":
         near = (status, consignment, head)
-        details = {
-            group.segments[0].text(2): equipment(group)
-            for part in reversed(near)
-            for group in split(part.segments, "EQD")[1]
-        }
         units: dict[str | None, Attributes] = {}
         faults: list[Unusable] = []
         named = containers(*near)
-        for number, field in named:
+        for number, field in named.items():
+            details = (group.details[number] for group in near if number in group.details)
             try:
-                units[container(number, field)] = details.get(number, {})
+                units[container(number, field)] = next(details, {})
             except Unusable as fault:
                 faults.append(fault)
         if not named:
-            units.update((uld, {}) for uld in _ulds(*near))
+            ulds = next((g.unit_load_devices for g in near if g.unit_load_devices), [])
+            units.update((uld, {}) for uld in ulds)
         if not named and not units:
             waybill = next(filter(None, (g.reference(*AIR_WAYBILLS) for g in near)), "")
             units.update({air_waybill(waybill): {}} if air_waybill(waybill) else {})
@@ -163,12 +160,6 @@ class _Subject:
             units[None] = {}
         common = equipment(status.until("EQD")) | references(*near)
         return cls(units, shipment_id, common, faults)
-
-
-def _ulds(*groups: Group) -> list[str]:
-    """Unit load devices: IATA's form of their numbers."""
-    numbers = [eqd.code(2) for group in groups for eqd in group.all("EQD", "UL")]
-    return [n for n in numbers if re.fullmatch(r"[A-Z][A-Z0-9]{2}[0-9]{4,5}[A-Z0-9]{2,3}", n)]
 
 
 def _happened(header: Header, status: Group, subject: _Subject) -> Iterator[Item]:

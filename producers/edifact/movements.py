@@ -92,9 +92,8 @@ def _movement(
     dtm = group.first("DTM", *_TIMES) or head.first("DTM", *_TIMES)
     if dtm is None:
         malformed("DTM", "it does not say when: DTM+203 or DTM+7 is missing")
-    stages = [Transport.of(tdt) for tdt in group.all("TDT")]
-    stages += [Transport.of(tdt, head.reference("VON")) for tdt in head.all("TDT")]
-    sailing = next((stage for stage in stages if stage.stage == "20"), None)
+    stages = head.stages | group.stages
+    sailing = stages.get("20")
     said = common | basis | equipment(group) | references(group, head)
     mode: Mode | None
     if header.kind == "COARRI":
@@ -123,13 +122,13 @@ def _movement(
 
 
 def _place(head: Group, group: Group, code: str, status: str) -> tuple[Place | None, Attributes]:
+    # some headers name the ship's other ports too; but an over-landed box names another
+    order = (head, group) if status == _OVERLANDED else (group, head)
     for qualifier in _PLACES[code]:
-        # some headers name the ship's other ports too; but an over-landed box names another
-        order = (head, group) if status == _OVERLANDED else (group, head)
-        locs = [loc for part in order for loc in part.all("LOC", qualifier)]
+        locs = [loc for part in order if (loc := part.first("LOC", qualifier))]
         if locs:
             # the same port may be told once with its terminal and once without
-            terminals = (loc for part in order for loc in part.all("LOC", qualifier, "165"))
+            terminals = [*locs, *(loc for part in order if (loc := part.first("LOC", "165")))]
             same = (loc for loc in terminals if loc.code(2) == locs[0].code(2) and loc.text(3))
             return place(next(same, locs[0])), {}
     if code.startswith("GATED"):
@@ -141,14 +140,13 @@ def _place(head: Group, group: Group, code: str, status: str) -> tuple[Place | N
     return None, {}
 
 
-def _inland(stages: list[Transport], code: str) -> Transport | None:
+def _inland(stages: dict[str, Transport], code: str) -> Transport | None:
     """What passed the gate with the container."""
-    for number in _STAGES[code]:
-        for stage in stages:
-            if stage.stage == number:
-                return stage
-    # some give the truck as the main carriage
-    return next((s for s in stages if s.stage == "20" and s.mode not in (None, Mode.VESSEL)), None)
+    found = next((stages[number] for number in _STAGES[code] if number in stages), None)
+    main = stages.get("20")
+    if found is None and main is not None and main.mode not in (None, Mode.VESSEL):
+        return main  # some give the truck as the main carriage
+    return found
 
 
 def _vessel_times(head: Group) -> Attributes:

@@ -4,6 +4,7 @@ import pytest
 
 from corridor.codes import Classifier, EventType, Mode, Reject
 from corridor.decoding import Rejected
+from producers.edifact.header import LONGEST
 from producers.edifact.movements import REPORTS
 from tests.unit.producers.edifact.messages import (
     BOX,
@@ -176,6 +177,18 @@ def test_the_port_of_the_box_counts_before_the_ports_of_the_ship(document: str) 
         "LOC+9+CNQZH" if document == "46" else "LOC+11+CNQZH",
     )
     assert event("COARRI", *body).node_id == "CNQZH"
+
+
+def test_a_terminal_that_only_the_header_names_is_told() -> None:
+    first, _ = events(message("COARRI", *changed(COARRI, _9="LOC+11+SGSIN:139:6")))
+
+    assert first.attributes["facility_code"] == "PPT"
+
+
+def test_a_text_without_end_is_cut() -> None:
+    found = event("CODECO", *CODECO, *["FTX+AAA+++A VERY LONG DESCRIPTION OF THE GOODS"] * 1000)
+
+    assert len(str(found.attributes["goods"])) == LONGEST + 1
 
 
 def test_an_over_landed_box_is_where_the_ship_is() -> None:
