@@ -30,8 +30,10 @@ _MORE = re.compile(r"(T|DG|MC|CC|CF|CI)(\d+(?:\.\d*)?)", re.ASCII)
 _CARRIER = re.compile(r"[A-Z0-9]{2,3}")
 _TELEX = re.compile(r"^\.([A-Z0-9]{7})(?:\s+(\d{2})(\d{2})(\d{2}))?", re.MULTILINE | re.ASCII)
 _INTERCHANGE = re.compile(r"UNB\+[^']*\+(\d{6}):(\d{4})\+", re.ASCII)
-_ONE_LINE = re.compile(r"[ \t]+(?=\d{3}-\d{8}|(?:" + "|".join(MEANINGS) + r")/)")
+_ONE_LINE = re.compile(r"[ \t](?=\d{3}-\d{8}|(?:" + "|".join(MEANINGS) + r")/)")
 
+_HEAD = 1000
+"""How much before a message may be of its envelope."""
 _MONTHS = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC".split()
 _DAYS = {"P": -1, "N": 1, "S": 2, "T": 3}
 """Day change indicators: previous, next, second and third day after."""
@@ -69,7 +71,7 @@ def decode(message: bytes, sender: str) -> list[Item]:
     ends = [*starts[1:], len(text)]
     envelopes = [0, *ends[:-1]]
     parts = [
-        (_envelope(text[before:start]), text[start:end])
+        (_envelope(text[max(before, start - _HEAD) : start]), text[start:end])
         for before, start, end in zip(envelopes, starts, ends, strict=True)
     ]
     return each("FSU", parts, lambda part: _message(part[1], part[0], sender))
@@ -148,11 +150,11 @@ def _status(line: _Line, sent: _Sent, sender: str) -> list[Item]:
     told["uld_ids"] = " ".join(units) or None
     _read(line, status, meaning.where, sent)
     status.updated = sent.time or _sent(sent, status)
-    if not line.tokens and status.updated is not None:
-        # a note of its own is of the moment that it was sent, at the waybill's origin
-        status.time = status.updated
-        if origin and airports.known(origin):
-            status.place = airport(origin, "airport")
+    if not line.tokens and origin and airports.known(origin):
+        status.place = airport(origin, "airport")  # a note of its own names none
+    undated = status.day is None and status.time is None and status.departs is None
+    if undated and (not line.tokens or meaning.classifier is PLANNED):
+        status.time = status.updated  # a note, or a plan without a day, is of when it was sent
     status.attributes = {name: value for name, value in told.items() if value is not None}
     return items(status)
 

@@ -53,6 +53,8 @@ _TOWARDS_WAYBILL = (
     "involvedInShipment",
     "ofShipment",
 )
+_STEPS = 3
+"""How far from a piece its waybill may be."""
 _FLIGHT_DATE = re.compile(r"(.+)/(\d{2})([A-Z]{3})(\d{4})", re.ASCII)
 
 
@@ -135,10 +137,16 @@ def _events(value: Any, holder: Object | None, document: Document) -> Iterator[_
         elif name in _HAS_EVENTS:
             inner = value
             # events that the graph has elsewhere are of this object all the same
-            part = [document.resolved(one) for one in values(value, name)]
+            part = [_event_of(one, document) for one in values(value, name)]
         elif name == "hasLogisticsEvent":
             inner = _notified(value, document)
         yield from _events(part, inner, document)
+
+
+def _event_of(value: Any, document: Document) -> Any:
+    found = document.resolved(value)
+    # anything else may lead back to where it came from
+    return found if isinstance(found, dict) and _is_event(found) else value
 
 
 def _is_event(value: Object) -> bool:
@@ -353,14 +361,13 @@ def _waybill(target: Object, document: Document, depth: int) -> str | None:
         if re.fullmatch(r"[0-9]{3}[\s-]*[0-9]{8}", whole):
             return waybill(whole, "waybillNumber")
         return whole  # a house waybill has a number of its forwarder's making
-    if depth >= 4:
+    if depth >= _STEPS:
         return None
     for name in _TOWARDS_WAYBILL:
-        for value in values(target, name):
-            inner = document.resolved(value)
-            found = _waybill(inner, document, depth + 1) if isinstance(inner, dict) else None
-            if found is not None:
-                return found
+        inner = document.resolved(first(target, name))
+        found = _waybill(inner, document, depth + 1) if isinstance(inner, dict) else None
+        if found is not None:
+            return found
     return None
 
 

@@ -9,6 +9,7 @@ from producers.adapter import Unusable, malformed
 _WAYBILL = re.compile(r"(\d{3})[\s-]*(\d{8})", re.ASCII)
 _ULD = re.compile(r"[A-Z][A-Z0-9]{2}\d{4,5}[A-Z0-9]{2}", re.ASCII)
 _FLIGHT = re.compile(r"([A-Z]{3}|[A-Z][A-Z0-9]|[0-9][A-Z])\s*-?\s*0*(\d{1,4})([A-Z]?)", re.ASCII)
+_LONGEST = 40
 
 
 def waybill(text: str, field: str) -> str:
@@ -17,7 +18,7 @@ def waybill(text: str, field: str) -> str:
     Raises:
         Unusable: it is none, or its check digit is wrong.
     """
-    match = _WAYBILL.fullmatch(text.strip())
+    match = _WAYBILL.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         detail = f"{text[:40]!r} is no air waybill number: three digits, a dash, eight digits"
         malformed(field, detail)
@@ -40,7 +41,7 @@ def flight(text: str) -> str | None:
 
     Numbers are written with three or four digits, as each system pleases: CA433 is CA0433.
     """
-    match = _FLIGHT.fullmatch(text.strip().upper())
+    match = _FLIGHT.fullmatch(text.strip().upper()) if len(text) <= _LONGEST else None
     return "".join(match.groups()) if match else None
 
 

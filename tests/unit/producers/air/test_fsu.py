@@ -1,5 +1,6 @@
 """Cargo-IMP FSU: lines of a telex in, events of a waybill out."""
 
+import time
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -185,6 +186,20 @@ def test_a_note_alone_is_of_the_moment_that_it_was_sent() -> None:
     (told,) = events("OSI/CARGO READY", head=".CKGFFCA 241230")
     assert (told.code, told.event_time) == ("UPDATE_RECEIVED", utc(2030, 11, 24, 12, 30))
     assert told.node_id == "CNCKG"
+
+
+def test_a_plan_without_a_day_is_of_the_moment_that_it_was_sent() -> None:
+    (told,) = events("TRM/LH/FRA/T12", head=".FRAFFCA 241230")
+    assert (told.code, told.classifier) == ("HANDED_OVER", PLANNED)
+    assert told.event_time == utc(2030, 11, 24, 12, 30)
+
+
+@pytest.mark.parametrize("filler", [b" ", b"UNB+", b"/", b"'", b"FSU/1 ", b"CA ", b"1"])
+def test_long_messages_are_read_in_no_time(filler: bytes) -> None:
+    message = telex("RCS/24NOV1200/CKG/T12").replace(b"/14", b"/14" + filler * 30_000, 1)
+    began = time.process_time()
+    read(filler * 30_000 + message)
+    assert time.process_time() - began < 2
 
 
 def test_several_statuses_and_several_messages_are_all_read() -> None:

@@ -185,6 +185,13 @@ def test_a_notification_that_names_its_event_only_says_what_to_do() -> None:
     assert (fault.reason, fault.field) == (Reject.UNSUPPORTED, "hasLogisticsEvent")
 
 
+def test_objects_that_lead_back_to_themselves_come_to_an_end() -> None:
+    loop = {"@id": f"{BASE}l", "@type": "cargo:Piece", "cargo:events": [{"@id": f"{BASE}l"}]}
+    shipment = {"@id": f"{BASE}l", "cargo:shipment": [{"@id": f"{BASE}l"}] * 1000}
+    assert isinstance(rejected({"@graph": [loop]}), Rejected)
+    assert one({"@graph": [{**EVENT, "cargo:eventFor": shipment}]}).unit_id == f"{BASE}l"
+
+
 # What it is of.
 
 
