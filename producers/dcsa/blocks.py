@@ -156,6 +156,11 @@ class Block:
             if isinstance(part, dict)
         ]
 
+    def only(self, *names: str) -> "Block":
+        """The first object of that name; none, if what has it is something else."""
+        blocks = self.blocks(*names)
+        return blocks[0] if blocks else Block()
+
     def take(self, fields: Fields) -> Attributes:
         """Those of some fields that there are, for the attributes of an event."""
         taken: Attributes = {}

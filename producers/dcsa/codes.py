@@ -180,6 +180,9 @@ PORT_CALLS: dict[tuple[str, str | None], str] = {
 END_OF_SEA_PASSAGE = ("ACT", "ARRI", "BERTH", "INBD")
 """Timestamp TS105, which is spelled as an arrival at the berth, but is one off the port."""
 
+OMITTED = frozenset({"OMIT", "BLNK"})
+"""Status codes of calls that will not be made (Operational Vessel Schedules 3.0)."""
+
 CUT_OFFS = {
     "DCO": "documentation",
     "VCO": "vgm",

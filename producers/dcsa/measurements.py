@@ -87,14 +87,14 @@ def equipment_attributes(equipment: Block) -> Attributes:
 
 def iot_attributes(iot: Block) -> Attributes:
     """The device, and the fence that it crossed."""
-    fence = _only(iot, "geofenceDetails")
+    fence = iot.only("geofenceDetails")
     return iot.take(_IOT) | fence.take(_GEOFENCE)
 
 
 def reefer_attributes(reefer: Block) -> Attributes:
     """Set points and measurements: 3.0's reeferDetails, or those of the Reefer 1.0 beta."""
     attributes = reefer.take(_REEFER)
-    setpoints, measurements = _only(reefer, "setpoints"), _only(reefer, "measurements")
+    setpoints, measurements = reefer.only("setpoints"), reefer.only("measurements")
     unit = reefer.scalar("temperatureUnit")
     attributes |= _temperature("setpoint", reefer, unit, "internalSetpointTemperature")
     attributes |= _temperature("ambient", reefer, unit, "ambientMeasuredTemperature")
@@ -103,9 +103,9 @@ def reefer_attributes(reefer: Block) -> Attributes:
         attributes |= _temperature(name, part, part_unit, "temperature")
         attributes |= _temperature("ambient", part, part_unit, "ambientTemperature")
         attributes |= _parameters(name, part)
-        attributes |= _parameters(name, _only(reefer, f"{name}Parameters"))
+        attributes |= _parameters(name, reefer.only(f"{name}Parameters"))
     for air in ("supply", "return"):
-        measured = _only(reefer, f"{air}AirTemperatureMeasurement")
+        measured = reefer.only(f"{air}AirTemperatureMeasurement")
         attributes |= _temperature(f"{air}_air", measured, unit, "temperatureValue")
         for index, sensor in enumerate(measured.blocks("sensorReadings")[:KEPT], start=1):
             label = _name(sensor.scalar("sensorLabel")) or str(index)
@@ -160,8 +160,3 @@ def _probe(probe: Block) -> str | None:
 def _name(value: object) -> str | None:
     """A label as a part of an attribute's name."""
     return _NOT_A_NAME.sub("_", str(value).lower()).strip("_")[:40] or None if value else None
-
-
-def _only(block: Block, name: str) -> Block:
-    blocks = block.blocks(name)
-    return blocks[0] if blocks else Block()

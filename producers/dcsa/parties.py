@@ -23,7 +23,7 @@ def source(body: Block, sender: str) -> tuple[str, Attributes]:
         if any(codes):
             attributes[attribute] = ", ".join(code for code in codes if code)
     parties = routing.blocks("originatingParties", "originatingParty")
-    publisher = next(iter(body.blocks("publisher")), Block())
+    publisher = body.only("publisher")
     if not parties and publisher:
         attributes |= publisher.take({"publisher_name": ("partyName",)})
         attributes |= body.take({"publisher_role": ("publisherRole",)})

@@ -60,7 +60,7 @@ def place(candidates: Sequence[Block]) -> Place:
     if not told:
         return Place(None, None, None, {})
     block = next((block for block in told if _says_where(block)), told[0])
-    facility = _first(block.blocks("facility")) | block
+    facility = block.only("facility") | block
     attributes = block.take(_FIELDS) | facility.take(_FACILITY_FIELDS)
     attributes |= _address(block)
     node_id = _node(block, facility)
@@ -89,7 +89,7 @@ def required_node(block: Block) -> str:
     Raises:
         Unusable: it names none, or one that does not exist.
     """
-    node_id = _node(block, _first(block.blocks("facility")) | block)
+    node_id = _node(block, block.only("facility") | block)
     if node_id is None:
         raise Unusable(
             Reject.MALFORMED, block.where(LOCODE[0]), "the place has no UN/LOCODE, so no node"
@@ -118,7 +118,7 @@ def _node(block: Block, facility: Block) -> str | None:
 
 
 def _position(block: Block) -> tuple[float, float] | None:
-    geo = _first(block.blocks("geoCoordinate", "geoLocation")) | block
+    geo = block.only("geoCoordinate", "geoLocation") | block
     latitude, longitude = geo.find("latitude"), geo.find("longitude")
     if latitude is None and longitude is None:
         return None
@@ -131,14 +131,10 @@ def _address(block: Block) -> Attributes:
     found = block.find("address")
     if found is not None and isinstance(found[1], str):
         return {"address": found[1].strip()}
-    address = _first(block.blocks("address"))
+    address = block.only("address")
     parts = [address.scalar(name) for name in _ADDRESS]
     lines = (address | block).find("addressLines")
     if lines is not None and isinstance(lines[1], list):
         parts.extend(line for line in lines[1] if isinstance(line, str))
     text = ", ".join(str(part) for part in parts if part is not None)
     return {"address": text} if text else {}
-
-
-def _first(blocks: Sequence[Block]) -> Block:
-    return blocks[0] if blocks else Block()

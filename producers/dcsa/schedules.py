@@ -1,18 +1,30 @@
-"""DCSA Commercial Schedules 1.0: vessel and port schedules, and routings in an envelope of ours."""
+"""DCSA Commercial Schedules 1.0: vessel and port schedules, and routings in an envelope of ours.
+
+The service schedules of Operational Vessel Schedules 3.0 are the same but for the vessel's fields,
+which are beside its calls, and the status of a call: they are read too.
+"""
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from corridor.codes import EventType, Mode, Reject
+from corridor.codes import Classifier, EventType, Mode, Reject
 from corridor.identity import derived_id
 from producers.adapter import Item, Unusable, event, malformed, moment
 from producers.dcsa.blocks import Attributes, Block, each_block, load
-from producers.dcsa.codes import CUT_OFFS, TRANSPORT, meaning
+from producers.dcsa.codes import CUT_OFFS, OMITTED, TRANSPORT, meaning
 from producers.dcsa.happenings import classified
-from producers.dcsa.places import facility_type, place
+from producers.dcsa.places import place
 from producers.dcsa.routings import bare, itineraries
-from producers.dcsa.transports import SERVICE, Voyages, run_of, vessel_attributes, voyages_of
+from producers.dcsa.transports import (
+    SERVICE,
+    Voyages,
+    delay_reasons,
+    run_of,
+    vessel_attributes,
+    voyages_of,
+)
 
 _CALL = {
     "transport_call_reference": ("transportCallReference",),
@@ -30,12 +42,21 @@ _VOYAGES = (
 class Stamp(NamedTuple):
     """One time of one call of a vessel, on the voyages of one of its carriers."""
 
-    stamp: Block
+    stamp: Block | None
+    """None, if the call is omitted, so that its times mean nothing."""
     call: Block
     schedule: Block
     location: Block
     voyages: Block
     service: Block
+
+
+class Said(NamedTuple):
+    """What a time says."""
+
+    code: str
+    classifier: Classifier
+    event_time: datetime
 
 
 def decode(message: bytes, sender: str) -> list[Item]:
@@ -66,7 +87,7 @@ def _part(block: Block, sender: str) -> Iterable[Item]:
 def _schedule(block: Block, issued: tuple[str, Any] | None, sender: str) -> Iterable[Item]:
     if not block.find("vesselSchedules", "transportCalls"):
         malformed(block.where("vesselSchedules"), "the message is no schedule and no routing")
-    return each_block(_stamps(block), lambda stamp: [_event(stamp, issued, sender)])
+    return each_block(_stamps(block), lambda stamp: _events(stamp, issued, sender))
 
 
 def _stamps(block: Block) -> Iterator[Stamp]:
@@ -74,16 +95,28 @@ def _stamps(block: Block) -> Iterator[Stamp]:
     schedules = block.blocks("vesselSchedules") or [block]
     for schedule in schedules:
         for call in schedule.blocks("transportCalls"):
-            if call.scalar("isCargoOperationalCall") is False:
-                continue  # bunkers or a waterway: nobody's goods depart or arrive
-            location = _only(call, "location")
-            for stamp in call.blocks("timestamps"):
+            location = call.only("location")
+            if call.scalar("isCargoOperationalCall") is False or _is_waterway(location):
+                continue  # nobody's goods depart or arrive
+            omitted = not OMITTED.isdisjoint(_statuses(call))
+            for stamp in [None] if omitted else call.blocks("timestamps"):
                 yield Stamp(stamp, call, schedule, location, call, block)
         # a port's schedule has the times beside the vessel, and a voyage for each partner
-        location = _only(block, "location")
+        location = block.only("location")
         for partner in _partners(schedule):
             for stamp in schedule.blocks("timestamps"):
                 yield Stamp(stamp, schedule, schedule, location, partner | schedule, partner)
+
+
+def _is_waterway(location: Block) -> bool:
+    kind = location.scalar("locationType")
+    return kind == "WWAY" or location.find("waterwaySMDGEntryPointCode") is not None
+
+
+def _statuses(call: Block) -> list[str]:
+    found = call.find("statusCodes", "statusCode")
+    told = found[1] if found else []
+    return [str(code).upper() for code in (told if isinstance(told, list) else [told])]
 
 
 def _partners(schedule: Block) -> Iterator[Block]:
@@ -96,75 +129,94 @@ def _partners(schedule: Block) -> Iterator[Block]:
             yield partner
 
 
-def _event(stamp: Stamp, issued: tuple[str, Any] | None, sender: str) -> Item:
-    told = stamp.stamp.text("eventTypeCode", "transportEventTypeCode")
-    code = meaning(TRANSPORT, told)
-    if code is None:
-        detail = f"{(told or 'nothing')[:40]!r} is neither ARRI nor DEPA"
-        raise Unusable(Reject.UNKNOWN_CODE, stamp.stamp.where("eventTypeCode"), detail)
-    path = stamp.stamp.where("eventClassifierCode")
-    how = classified(stamp.stamp.text("eventClassifierCode") or "", path)
-    found = stamp.stamp.find("eventDateTime")
-    if found is None:
-        malformed(stamp.stamp.where("eventDateTime"), "the time is missing")
-    event_time = moment(found[1], found[0])
+def _events(stamp: Stamp, issued: tuple[str, Any] | None, sender: str) -> Iterable[Item]:
     updated_time = moment(issued[1], issued[0]) if issued else None
+    said = _omission(stamp, updated_time) if stamp.stamp is None else _said(stamp.stamp)
     vessel = stamp.schedule.block("vessel")
     voyages = voyages_of(stamp.voyages)
-    run_id = _run(stamp, vessel, voyages, code)
+    run_ids = _runs(stamp, vessel, voyages, said.code)
     where = place((stamp.location,))
     if where.node_id is None:
-        malformed(
-            stamp.location.where("UNLocationCode") if stamp.location else path,
-            "the call has no UN/LOCODE, so nobody can tell where it is",
-        )
+        path = (stamp.location or stamp.call).where("UNLocationCode")
+        malformed(path, "the call has no UN/LOCODE, so nobody can tell where it is")
+    delays, other = delay_reasons(stamp.stamp or Block())
     attributes = (
         stamp.call.take(_CALL)
         | (stamp.service | stamp.schedule).take(SERVICE)
         | stamp.service.take(_PARTNER)
-        | vessel_attributes(vessel)
+        | vessel_attributes(vessel, stamp.schedule)
         | voyages.attributes()
         | where.attributes
         | cut_offs(stamp.call)
+        | (stamp.stamp or Block()).take({"change_remark": ("changeRemark",)})
+        | other
     )
-    kind = facility_type(stamp.location)
-    if kind is not None:
-        attributes["facility_type"] = kind
+    statuses = _statuses(stamp.call)
+    if statuses:
+        attributes["call_status"] = ", ".join(statuses)
     call = attributes.get("transport_call_reference") or (
         f"{where.node_id} {where.attributes.get('facility_code', '')}"
     )
     # without a time of issue nobody can tell which of two times is newer: each stands for itself
-    time = event_time.isoformat() if updated_time is None else ""
-    return event(
-        event_id=derived_id("dcsa-schedule", run_id, str(call), code, how, time),
-        source=sender,
-        event_type=EventType.TRANSPORT,
-        code=code,
-        classifier=how,
-        event_time=event_time,
-        updated_time=updated_time,
-        run_id=run_id,
-        mode=Mode.VESSEL,
-        node_id=where.node_id,
-        latitude=where.latitude,
-        longitude=where.longitude,
-        attributes=attributes,
-    )
+    time = said.event_time.isoformat() if updated_time is None else ""
+    for run_id in run_ids:
+        yield event(
+            event_id=derived_id(
+                "dcsa-schedule", run_id, str(call), said.code, said.classifier, time
+            ),
+            source=sender,
+            event_type=EventType.TRANSPORT,
+            code=said.code,
+            classifier=said.classifier,
+            event_time=said.event_time,
+            updated_time=updated_time,
+            run_id=run_id,
+            mode=Mode.VESSEL,
+            node_id=where.node_id,
+            latitude=where.latitude,
+            longitude=where.longitude,
+            delay_reasons=delays or None,
+            attributes=attributes,
+        )
 
 
-def _run(stamp: Stamp, vessel: Block, voyages: Voyages, code: str) -> str:
-    voyage = next(iter(voyages.of(code, None)), None)
-    if voyage is None:
+def _said(stamp: Block) -> Said:
+    told = stamp.text("eventTypeCode", "transportEventTypeCode")
+    code = meaning(TRANSPORT, told)
+    if code is None:
+        detail = f"{(told or 'nothing')[:40]!r} is neither ARRI nor DEPA"
+        raise Unusable(Reject.UNKNOWN_CODE, stamp.where("eventTypeCode"), detail)
+    path = stamp.where("eventClassifierCode")
+    how = classified(stamp.text("eventClassifierCode") or "", path)
+    found = stamp.find("eventDateTime")
+    if found is None:
+        malformed(stamp.where("eventDateTime"), "the time is missing")
+    return Said(code, how, moment(found[1], found[0]))
+
+
+def _omission(stamp: Stamp, issued_time: datetime | None) -> Said:
+    """A call that will not be made: a fact from when it is told, not from when it was due."""
+    if issued_time is None:
+        detail = "the call is omitted, since when nobody says: wrap it in {issued_time, schedules}"
+        raise Unusable(Reject.UNSUPPORTED, stamp.call.where("statusCode"), detail)
+    return Said("CANCELLED", Classifier.ACTUAL, issued_time)
+
+
+def _runs(stamp: Stamp, vessel: Block, voyages: Voyages, code: str) -> list[str]:
+    told = voyages.of(code, None)
+    if not told:
         malformed(stamp.call.where("carrierImportVoyageNumber"), "the call is of no voyage")
-    dummy = stamp.schedule.scalar("isDummyVessel") is True and not vessel.find("vesselIMONumber")
-    run_id = None if dummy else run_of(vessel, vessel, voyage)
-    if run_id is not None:
-        return run_id
-    where = (vessel or stamp.schedule).where("vesselIMONumber" if vessel else "vessel")
+    named = vessel | stamp.schedule
+    dummy = stamp.schedule.scalar("isDummyVessel") is True and not named.find("vesselIMONumber")
+    if not dummy:
+        runs = [run for voyage in told if (run := run_of(named, vessel, voyage))]
+        if runs:
+            return runs
+    path = named.where("vesselIMONumber")
     if dummy:
         detail = "no vessel is assigned yet (isDummyVessel), so that there is no run to speak of"
-        raise Unusable(Reject.UNSUPPORTED, where, detail)
-    malformed(where, "no vessel is named, by number or by name")
+        raise Unusable(Reject.UNSUPPORTED, path, detail)
+    malformed(path, "no vessel is named, by number or by name")
 
 
 def cut_offs(block: Block) -> Attributes:
@@ -179,7 +231,3 @@ def cut_offs(block: Block) -> Attributes:
             told = moment(told, "").isoformat().replace("+00:00", "Z")
         attributes[f"cutoff_{name}"] = told
     return attributes
-
-
-def _only(block: Block, name: str) -> Block:
-    return next(iter(block.blocks(name)), Block())

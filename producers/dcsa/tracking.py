@@ -4,7 +4,6 @@ Every event is read by its own shape, never by a version: flat (2.x), `metadata`
 (3.0 beta), or nested details (3.0), with four-letter codes or full words.
 """
 
-import re
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NoReturn
@@ -13,7 +12,7 @@ from corridor.codes import Classifier, EventType, Mode, Reject
 from corridor.identity import derived_id
 from producers.adapter import Item, Unusable, container, event, malformed, moment
 from producers.dcsa.blocks import Attributes, Block, each_block, load
-from producers.dcsa.documents import documents
+from producers.dcsa.documents import Documents, documents
 from producers.dcsa.happenings import OPERATIONS, Happening, classifier, happening
 from producers.dcsa.measurements import (
     equipment_attributes,
@@ -23,7 +22,7 @@ from producers.dcsa.measurements import (
 )
 from producers.dcsa.parties import source
 from producers.dcsa.places import Place, facility_type, place
-from producers.dcsa.transports import transport
+from producers.dcsa.transports import delay_reasons, transport
 
 _CHANGED = ("eventUpdatedDateTime", "eventCreatedDateTime")
 _TEXTS = {
@@ -45,8 +44,7 @@ _BARE = (
     "a retraction of nothing but an id reaches nobody: events are kept by what they are of, so"
     " send the event whole, and retracted"
 )
-_SMDG_DELAY = re.compile(r"[A-Z]{3}")
-_REPEATED = frozenset({EventType.IOT, EventType.REEFER})
+_REPEATED = frozenset({EventType.IOT, EventType.REEFER, EventType.SHIPMENT})
 
 
 def decode(message: bytes, sender: str) -> list[Item]:
@@ -100,7 +98,7 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
     if reference is not None:
         unit_id = container(equipment.text("equipmentReference") or "", reference[0])
 
-    at = facility_type(body.block("eventLocation"), body.block("location"), body, call)
+    at = facility_type(body.only("eventLocation"), body.only("location"), body, call)
     what = happening(body, papers.primary, at)
     how = classifier(body, what.event_type, retracted)
     carried = transport(call, what.code, phase_of(equipment))
@@ -114,17 +112,14 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
             run_ids = (carried.truck,)
         else:
             _nobody(equipment, what)
-    where = place(
-        (body.block("eventLocation"), body.block("location"), call.block("location") | call)
-    )
+    where = place((body.only("eventLocation"), body.only("location"), call.only("location") | call))
     event_time, updated_time = _times(body, retracted)
     spoken_by, attributes = source(body, sender)
     told_id = taken_back or body.text("eventID")
     attributes |= where.attributes | carried.attributes | papers.attributes
     attributes |= equipment_attributes(equipment) | _particulars(body, movement, what, at)
-    delays, unlisted = _delays(movement)
-    if unlisted:
-        attributes["delay_reason_text"] = ", ".join(unlisted)
+    delays, unlisted = delay_reasons(movement)
+    attributes |= unlisted
     mode = carried.mode
     if mode is None and body.find(OPERATIONS):
         mode = Mode.VESSEL  # Just-in-Time is of vessels only
@@ -132,7 +127,8 @@ def _event(value: Any, path: str, page: Block, sender: str) -> Iterable[Item]:
         subject = (unit_id or "", run_id or "", shipment_id or "")
         event_id = told_id if len(run_ids) < 2 else told_id and f"{told_id}/{run_id}"
         yield event(
-            event_id=event_id or _derived_id(what, how, subject, where, event_time, updated_time),
+            event_id=event_id
+            or _derived_id(what, how, subject, papers, where, event_time, updated_time),
             source=spoken_by,
             event_type=what.event_type,
             code=what.code,
@@ -177,23 +173,11 @@ def _times(body: Block, retracted: bool) -> tuple[datetime, datetime | None]:
     malformed(body.where("eventDateTime"), "the event does not say when it happens")
 
 
-def _delays(movement: Block) -> tuple[tuple[str, ...], list[str]]:
-    """SMDG codes, and what is none; the list grows, so that only their form is checked."""
-    found = movement.find("delayReasonCodes", "delayReasonCode")
-    told = found[1] if found else []
-    words = [
-        word.strip().upper()
-        for word in (told if isinstance(told, list) else [told])
-        if isinstance(word, str) and word.strip()
-    ]
-    codes = dict.fromkeys(word for word in words if _SMDG_DELAY.fullmatch(word))
-    return tuple(codes), [word for word in words if word not in codes]
-
-
 def _derived_id(
     what: Happening,
     how: Classifier,
     subject: tuple[str, str, str],
+    papers: Documents,
     where: Place,
     event_time: datetime,
     updated_time: datetime | None,
@@ -210,9 +194,9 @@ def _derived_id(
         place_of_it = str(where.attributes.get("location_name", ""))
     facility = str(where.attributes.get("facility_code", ""))
     time = event_time.isoformat() if again or updated_time is None else ""
-    return derived_id(
-        "dcsa-tnt", what.event_type, what.code, how, *subject, place_of_it, facility, time
-    )
+    about = (papers.primary or "", str(papers.attributes.get("document_number", "")))
+    said = (what.event_type, what.code, how, *subject, *about, place_of_it, facility, time)
+    return derived_id("dcsa-tnt", *said)
 
 
 def _nobody(equipment: Block, what: Happening) -> NoReturn:

@@ -8,6 +8,9 @@ from producers.dcsa.blocks import Attributes, Block
 from producers.dcsa.codes import EXPORT_SIDE, IMPORT_SIDE, MODES, meaning
 
 _IMO = re.compile(r"(?:IMO)?[\s-]*(\d{7,8})", re.IGNORECASE)
+_SMDG_DELAY = re.compile(r"[A-Z]{3}")
+_NO_VOYAGE = "9999R"
+"""What Operational Vessel Schedules 3.0 writes for a voyage that has no number."""
 
 _MODE = ("modeOfTransport", "modeOfTransportCode", "DCSATransportType")
 _IMPORT = ("carrierImportVoyageNumber", "importVoyageNumber")
@@ -29,7 +32,11 @@ _VESSEL = {
     "vessel_name": ("vesselName",),
     "vessel_flag": ("vesselFlag",),
     "vessel_call_sign": ("vesselCallSign", "vesselCallSignNumber"),
-    "vessel_operator": ("vesselOperatorCarrierCode", "operatorCarrierCode"),
+    "vessel_operator": (
+        "vesselOperatorCarrierCode",
+        "operatorCarrierCode",
+        "vesselOperatorSMDGLinerCode",
+    ),
     "vessel_operator_code_list": (
         "vesselOperatorCarrierCodeListProvider",
         "vesselOperatorCarrierCodeList",
@@ -153,13 +160,14 @@ def voyages_of(call: Block) -> Voyages:
     """
     incoming = call.block("importVoyageNumberOrReference")
     outgoing = call.block("exportVoyageNumberOrReference")
-    return Voyages(
+    told = (
         incoming.text("carrierVoyageNumber") or call.text(*_IMPORT),
         outgoing.text("carrierVoyageNumber") or call.text(*_EXPORT),
         incoming.text("universalVoyageReference") or call.text("universalImportVoyageReference"),
         outgoing.text("universalVoyageReference") or call.text("universalExportVoyageReference"),
         call.text("carrierVoyageNumber"),
     )
+    return Voyages(*(None if voyage == _NO_VOYAGE else voyage for voyage in told))
 
 
 def vessel_of(call: Block) -> Block:
@@ -183,7 +191,21 @@ def run_of(vessel: Block, own: Block, voyage: str) -> str | None:
     """
     match = _IMO.fullmatch(vessel.text("vesselIMONumber") or "")
     name = match[1] if match else vessel.text("vesselName") or own.text("name")
-    return f"{name}-{voyage}".upper() if name else None
+    return " ".join(f"{name}-{voyage}".upper().split()) if name else None
+
+
+def delay_reasons(block: Block) -> tuple[tuple[str, ...], Attributes]:
+    """SMDG codes, and what is none; the list grows, so that only their form is checked."""
+    found = block.find("delayReasonCodes", "delayReasonCode")
+    told = found[1] if found else []
+    words = [
+        word.strip().upper()
+        for word in (told if isinstance(told, list) else [told])
+        if isinstance(word, str) and word.strip()
+    ]
+    codes = dict.fromkeys(word for word in words if _SMDG_DELAY.fullmatch(word))
+    other = ", ".join(word for word in words if word not in codes)
+    return tuple(codes), {"delay_reason_text": other} if other else {}
 
 
 def _trucks(call: Block) -> Attributes:

@@ -180,6 +180,77 @@ def test_a_call_at_no_place_is_refused(location: Json, reason: Reject) -> None:
     assert rejected.field == "vesselSchedules[0].transportCalls[0].location.UNLocationCode"
 
 
+OPERATIONAL: list[Json] = [
+    {
+        "carrierServiceCode": "PS3",
+        "vesselSchedules": [
+            {
+                "vesselOperatorSMDGLinerCode": "COS",
+                "vesselIMONumber": "9074729",
+                "vesselName": "Pearl River",
+                "isDummyVessel": False,
+                "transportCalls": [
+                    {
+                        "transportCallReference": "c-1",
+                        "carrierImportVoyageNumber": "9999R",
+                        "carrierExportVoyageNumber": "616E",
+                        "location": {"locationType": "FACS", "UNLocationCode": "CNQZH"},
+                        "statusCode": "ADHO",
+                        "timestamps": [
+                            {
+                                "eventTypeCode": "ARRI",
+                                "eventClassifierCode": "EST",
+                                "eventDateTime": "2026-03-02T08:00:00+08:00",
+                                "delayReasonCode": "WEA",
+                                "changeRemark": "Fog",
+                            }
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+]
+
+
+def test_an_operational_schedule_has_its_vessel_beside_its_calls() -> None:
+    (event,) = _events(OPERATIONAL)
+    assert event.run_id == "9074729-616E"
+    assert event.delay_reasons == ("WEA",)
+    assert event.attributes["vessel_operator"] == "COS"
+    assert event.attributes["change_remark"] == "Fog"
+    assert event.attributes["call_status"] == "ADHO"
+
+
+@pytest.mark.parametrize("status", ["OMIT", "BLNK", ["ADHO", "OMIT"]])
+def test_an_omitted_call_cancels_both_voyages_from_when_it_is_told(status: object) -> None:
+    call = "0.vesselSchedules.0.transportCalls.0"
+    message = changed({"schedules": OPERATIONAL}, f"schedules.{call}.statusCode", status)
+    message = changed(message, f"schedules.{call}.carrierImportVoyageNumber", "615W")
+    found = _events({**message, "issued_time": "2026-02-01T00:00:00Z"})
+    assert [(event.code, event.classifier, event.run_id) for event in found] == [
+        ("CANCELLED", Classifier.ACTUAL, "9074729-615W"),
+        ("CANCELLED", Classifier.ACTUAL, "9074729-616E"),
+    ]
+    assert {event.event_time for event in found} == {datetime(2026, 2, 1, tzinfo=UTC)}
+
+
+def test_an_omitted_call_is_refused_where_nobody_says_since_when() -> None:
+    call = OPERATIONAL[0]["vesselSchedules"][0]["transportCalls"][0]
+    rejected = unscheduled(
+        {"vesselIMONumber": "9074729", "transportCalls": [call | {"statusCode": "OMIT"}]}
+    )
+    assert (rejected.reason, rejected.field) == (
+        Reject.UNSUPPORTED,
+        "transportCalls[0].statusCode",
+    )
+
+
+def test_a_waterway_is_no_call() -> None:
+    location = {"UNLocationCode": "EGPSD", "waterwaySMDGEntryPointCode": "N"}
+    assert _events(changed(SCHEDULE, f"{CALL}.location", location)) == []
+
+
 def test_an_envelope_gives_each_unit_its_itinerary() -> None:
     found = _plans(ENVELOPE)
     assert [plan.unit_id for plan in found] == [BOX, OTHER_BOX]

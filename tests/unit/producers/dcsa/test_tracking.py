@@ -391,6 +391,13 @@ def test_a_vessel_without_a_number_runs_by_its_name() -> None:
     assert one(event).run_id == "PEARL RIVER-615W"
 
 
+def test_gaps_in_the_name_of_a_run_are_one() -> None:
+    event = changed(TRANSPORT_2, "transportCall.vessel.vesselIMONumber", None)
+    assert one(changed(event, "transportCall.importVoyageNumber", "UNIF  5")).run_id == (
+        "PEARL RIVER-UNIF 5"
+    )
+
+
 def test_a_train_runs_by_its_departure() -> None:
     call = {
         "modeOfTransport": "RAIL",
@@ -630,6 +637,17 @@ def test_an_event_without_an_id_that_can_happen_again_is_another_at_another_time
     assert one(first).event_id != one(second).event_id
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("eventDateTime", "2026-02-03T00:00:00Z"), ("documentTypeCode", "SHI"), ("documentID", "X")],
+)
+def test_what_happens_to_documents_without_ids_is_another_event_each_time(
+    field: str, value: str
+) -> None:
+    first = {name: part for name, part in SHIPMENT_2.items() if name != "eventID"}
+    assert one(first).event_id != one({**first, field: value}).event_id
+
+
 def test_events_of_different_units_without_ids_differ() -> None:
     first = {name: value for name, value in EQUIPMENT_2.items() if name != "eventID"}
     second = {**first, "equipmentReference": OTHER_BOX}
@@ -699,6 +717,7 @@ def test_what_replaces_what_is_kept() -> None:
         ("transportCall.importVoyageNumber", ["615W"], "transportCall.importVoyageNumber"),
         ("transportEventTypeCode", {"code": "ARRI"}, "transportEventTypeCode"),
         ("eventID", "x" * 501, "eventID"),
+        ("transportCall.UNLocationCode", ["CNQZH"], "transportCall.UNLocationCode"),
         ("eventDateTime", 1772328600, "eventDateTime"),
         ("isRetracted", "maybe", "isRetracted"),
     ],
@@ -710,7 +729,13 @@ def test_a_field_of_the_wrong_type_is_named(path: str, value: Any, field: str) -
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("seals", ["K1", 3]), ("seals", "K1"), ("references", "EQ"), ("documentReferences", [None])],
+    [
+        ("seals", ["K1", 3]),
+        ("seals", "K1"),
+        ("references", "EQ"),
+        ("documentReferences", [None]),
+        ("location", "CNQZH"),
+    ],
 )
 def test_a_detail_of_the_wrong_type_does_not_cost_the_event(field: str, value: Any) -> None:
     assert one({**EQUIPMENT_2, field: value}).code == "LOADED"
