@@ -153,10 +153,12 @@ class Header:
             node_id=node_id,
             delay_reasons=delay_reasons or None,
             attributes=_cut(
-                self.attributes
-                | (place.attributes if place else {})
-                | attributes
-                | when.attributes()
+                {
+                    **self.attributes,
+                    **(place.attributes if place else {}),
+                    **attributes,
+                    **when.attributes(),
+                }
             ),
         )  # fmt: skip
 

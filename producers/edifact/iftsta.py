@@ -17,7 +17,6 @@ from producers.edifact.group import (
     AIR_WAYBILLS,
     Attributes,
     Group,
-    Place,
     Transport,
     air_waybill,
     containers,
@@ -173,8 +172,13 @@ def _happened(header: Header, status: Group, subject: _Subject) -> Iterator[Item
     transport, journey = next(
         (stage for stage in stages if stage[0].stage == "20"), stages[0] if stages else (None, None)
     )
-    where = _where(meaning.code, own, journey)
-    dtm, classifier = _time(meaning, own)
+    if meaning.classifier is Classifier.ESTIMATED:
+        dtm, loc = _expected(meaning, own, [group for _, group in stages])
+        classifier = Classifier.ESTIMATED
+    else:
+        dtm, classifier = _time(own)
+        loc = own.first("LOC", *_HERE) or _end(meaning.code, own, journey)
+    where = place(loc) if loc else None
     when = times.instant(dtm, where.node_id if where else None)
     reasons = [sts.code(n) for n in range(3, 8) if sts.text(n)]
     said: Attributes = {
@@ -230,14 +234,8 @@ def _meaning(sts: Segment) -> Status:
     raise Unusable(Reject.UNKNOWN_CODE, "4405", detail)
 
 
-def _time(meaning: Status, own: Group) -> tuple[Segment, Classifier]:
-    if meaning.classifier is Classifier.ESTIMATED:
-        dtm = own.first("DTM", *_EXPECTED.get(meaning.code, ("17", "132")))
-        if dtm is None:
-            what = meaning.note or meaning.code.lower()
-            detail = f"{what}: the status does not say until when (DTM+132 or DTM+133)"
-            raise Unusable(Reject.UNSUPPORTED, "DTM", detail)
-        return dtm, Classifier.ESTIMATED
+def _time(own: Group) -> tuple[Segment, Classifier]:
+    """When it happened, else when it is expected to, else when it is planned."""
     for classifier, qualifiers in _TIMES.items():
         dtm = own.first("DTM", *qualifiers)
         if dtm is not None:
@@ -245,10 +243,46 @@ def _time(meaning: Status, own: Group) -> tuple[Segment, Classifier]:
     malformed("DTM", "the status does not say when: DTM+334 or DTM+7 is missing")
 
 
-def _where(code: str, own: Group, journey: Group | None) -> Place | None:
+def _expected(meaning: Status, own: Group, journey: list[Group]) -> tuple[Segment, Segment | None]:
+    """When and where something is expected: by the status itself, else along the journey."""
+    qualifiers = _EXPECTED.get(meaning.code, _EXPECTED["ARRIVED"])
+    what = meaning.note or meaning.code.lower()
+    loc = _end(meaning.code, own, None)
+    if loc is None and not (meaning.delay and meaning.code == "ARRIVED"):
+        loc = own.first("LOC", *_HERE)  # of a delay on the way this is where it is now
+    dtm = own.first("DTM", *qualifiers)
+    if dtm is None:
+        calls = [
+            (due, there)
+            for stage in journey
+            for due, there in _dated(stage)
+            if due.code(1) in qualifiers and (loc is None or there.code(2) == loc.code(2))
+        ]
+        if not calls:
+            detail = f"{what}: the status does not say until when (DTM+132 or DTM+133)"
+            raise Unusable(Reject.UNSUPPORTED, "DTM", detail)
+        dtm, loc = calls[0 if meaning.code in _LEAVES else -1]
+    for stage in journey:
+        loc = loc or _end(meaning.code, stage, None)
+    if loc is None and meaning.delay:
+        raise Unusable(Reject.UNSUPPORTED, "LOC", f"{what}: the status does not say where to")
+    return dtm, loc
+
+
+def _end(code: str, own: Group, journey: Group | None) -> Segment | None:
+    """The end of the journey that a status is of."""
     ends = _FROM if code in _LEAVES else _TO
-    loc = own.first("LOC", *_HERE, *ends) or (journey.first("LOC", *ends) if journey else None)
-    return place(loc) if loc else None
+    return own.first("LOC", *ends) or (journey.first("LOC", *ends) if journey else None)
+
+
+def _dated(stage: Group) -> Iterator[tuple[Segment, Segment]]:
+    """The times of the calls of a stage, each with its place."""
+    loc: Segment | None = None
+    for segment in stage.segments:
+        if segment.tag == "LOC":
+            loc = segment
+        elif segment.tag == "DTM" and loc is not None and segment.code(1) in _CALLS:
+            yield segment, loc
 
 
 def _stages(status: Group) -> list[tuple[Transport, Group]]:
@@ -272,15 +306,11 @@ def _flight(transport: Transport, journey: Group | None) -> str | None:
 def _calls(header: Header, status: Group, subject: _Subject) -> Iterator[TrackingEvent | Rejected]:
     """Arrivals and departures along the journey, actual and expected."""
     for transport, journey in _stages(status):
-        loc: Segment | None = None
-        for segment in journey.segments:
-            if segment.tag == "LOC":
-                loc = segment
-            elif segment.tag == "DTM" and loc is not None and segment.code(1) in _CALLS:
-                try:
-                    yield from _call(header, transport, journey, loc, segment, subject)
-                except Unusable as fault:
-                    yield fault.rejected
+        for dtm, loc in _dated(journey):
+            try:
+                yield from _call(header, transport, journey, loc, dtm, subject)
+            except Unusable as fault:
+                yield fault.rejected
 
 
 def _call(

@@ -63,14 +63,37 @@ def test_a_status_of_what_happened_is_an_event(code: str, status: Status) -> Non
 def test_a_status_of_what_will_happen_needs_the_time_that_is_expected(
     code: str, status: Status
 ) -> None:
-    qualifier = "133" if status.code == "DEPARTED" else "132"
-    found = event("IFTSTA", *with_status(code, f"DTM+{qualifier}:202603061000:203"))
+    qualifier, end = ("133", "5") if status.code == "DEPARTED" else ("132", "8")
+    more = (f"DTM+{qualifier}:202603061000:203", f"LOC+{end}+CNSHA")
+    found = event("IFTSTA", *with_status(code, *more))
     fault = rejected(message("IFTSTA", *with_status(code)))
 
     assert (found.code, found.classifier) == (status.code, Classifier.ESTIMATED)
-    assert found.event_time == datetime(2026, 3, 6, 2, tzinfo=UTC)
+    assert (found.event_time, found.node_id) == (datetime(2026, 3, 6, 2, tzinfo=UTC), "CNSHA")
     assert found.delay_reasons == status.delay_reasons
     assert (fault.reason, fault.field) == (Reject.UNSUPPORTED, "UNH[0].STS[0].DTM")
+
+
+def test_a_delay_is_until_the_arrival_that_the_journey_expects() -> None:
+    (found,) = events(message("IFTSTA", *changed(IFTSTA, _5="STS+1+101+PBC")))
+
+    assert (found.code, found.classifier) == ("ARRIVED", Classifier.ESTIMATED)
+    assert (found.node_id, found.run_id) == ("SGSIN", "9321483-031W")
+    assert found.event_time == datetime(2026, 3, 9, 4, tzinfo=UTC)
+    assert found.delay_reasons == ("PBC",)
+
+
+def test_a_delay_on_the_way_is_not_until_the_place_where_it_happens() -> None:
+    body = with_status("20", "DTM+132:202603061000:203")
+
+    assert rejected(message("IFTSTA", *body)).field == "UNH[0].STS[0].LOC"
+
+
+def test_an_estimate_at_a_place_is_of_the_call_there() -> None:
+    body = changed(IFTSTA, _5="STS+1+E", _7="LOC+175+SGSIN")
+    (found,) = events(message("IFTSTA", *body, "DTM+334:202603050600:203"))
+
+    assert (found.code, found.node_id) == ("ARRIVED", "SGSIN")
 
 
 @pytest.mark.parametrize("code", sorted(REC_24_WITHOUT_EVENT))
