@@ -232,6 +232,8 @@ _NUMBER = re.compile(r"\s*([ie])[-_ ]?(\d{1,2})(?![0-9])", re.IGNORECASE | re.AS
 _BY_TITLE = {re.sub(r"\W", "", title).lower(): number for number, title in TITLES.items()}
 _TITLE_ENDS = re.compile(r"(?:message|request|response|type|msg)$")
 
+LONGEST = 2_000
+"""Characters of an attribute."""
 CANCELLED = frozenset({"1", "3"})
 """UN/EDIFACT 1225: cancellation, deletion. Other functions are originals and changes."""
 NEGATIVE = frozenset({"10", "27"})
@@ -520,7 +522,7 @@ def _attributes(document: Document, number: str, office: str | None) -> dict[str
         **{ours: ", ".join(document.all(field)) for ours, field in _ALL.items()},
         **{ours: document.text(field) for ours, field in _ONE.items()},
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value[:LONGEST] for name, value in found.items() if value}
 
 
 _HINT = re.compile(rb"\betir\b|ObligationGuarantee|TIRCarnet|TIROperation", re.IGNORECASE)

@@ -47,6 +47,7 @@ def _moment(value: Any) -> datetime:
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Texts = Annotated[list[Text], BeforeValidator(_list), Field(max_length=MOST)]
+Few = Annotated[list[Text], BeforeValidator(_list), Field(max_length=50)]
 Moment = Annotated[AwareDatetime, BeforeValidator(_moment)]
 
 
@@ -146,8 +147,8 @@ class Statement(_Part):
     office: Text | None = Field(None, description="The customs office's own code.")
     location: Text | None = Field(None, description="UN/LOCODE of where the goods are.")
     facility: Text | None = Field(None, description="Terminal or station at that place.")
-    seals: Texts = Field([], description="Seals that customs put on or checked.")
-    reason_codes: Texts = Field([], description="The authority's own codes.")
+    seals: Few = Field([], description="Seals that customs put on or checked.")
+    reason_codes: Few = Field([], description="The authority's own codes.")
     remark: Annotated[str, Field(max_length=2000)] | None = None
     cancelled: bool = Field(
         False, description="It no longer stands: the same id again, with this set."
@@ -293,7 +294,7 @@ def _events(
         "declaration_number": statement.declaration_number,
         "procedure": statement.procedure and statement.procedure.value,
         "customs_office": statement.office,
-        "facility": statement.facility,
+        "facility_code": statement.facility,
         "booking": statement.booking,
         "seals": ", ".join(statement.seals) or None,
         "reason_codes": ", ".join(statement.reason_codes) or None,

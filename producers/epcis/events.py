@@ -47,6 +47,8 @@ ACTIONS = frozenset({"ADD", "OBSERVE", "DELETE"})
 HEAVIEST = 500_000
 """Units of an event times fields of its statements: a small message must not become a large one."""
 
+LONGEST_ID = 500
+MOST_LISTED = 100
 _DOCUMENTS = ("bol", "booking")
 """Business transactions that name the shipment, the best first; the second is no word of CBV."""
 _LOCATIONS = (("readPoint", "read_point"), ("bizLocation", "business_location"))
@@ -213,7 +215,7 @@ def _things(epcs: list[Any], field: str, faults: list[Rejected]) -> list[Thing]:
         if epc is None:
             continue
         try:
-            if not isinstance(epc, str) or not epc.strip():
+            if not isinstance(epc, str) or not 0 < len(epc.strip()) <= LONGEST_ID:
                 malformed(here, f"{shown(epc)} is no EPC")
             found[identifiers.thing(epc.strip(), here)] = None
         except Unusable as error:
@@ -407,6 +409,8 @@ def _lists(event: Fields) -> dict[str, str]:
             if isinstance(part, dict) and isinstance(part.get(end), str):
                 label = _name(word(str(part.get("type") or ""))) or "party"
                 found.setdefault(f"{end}_{label}", []).append(part[end].strip())
+    if len(found) > MOST_LISTED:
+        malformed("bizTransactionList", f"it has more than {MOST_LISTED} kinds of reference")
     return {name: joined(list(values)) or "" for name, values in found.items()}
 
 

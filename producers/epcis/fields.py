@@ -7,6 +7,8 @@ from producers import adapter
 Scalar = str | int | float | bool
 Fields = dict[str, Any]
 
+LONGEST = 2_000
+"""Characters of a text; longer ones are no ids, numbers or remarks."""
 _SHOWN = 60
 
 
@@ -21,6 +23,8 @@ def text(fields: Fields, name: str, path: str = "") -> str | None:
         return None
     if not isinstance(value, str):
         adapter.malformed(path + name, f"{shown(value)} is no text")
+    if len(value) > LONGEST:
+        adapter.malformed(path + name, f"it has more than {LONGEST:,} characters")
     return value.strip() or None
 
 
@@ -68,7 +72,7 @@ def kind(fields: Fields) -> str | None:
 
 def joined(values: list[Any], most: int = 20) -> str | None:
     """Texts in one attribute; past the most only their number is told."""
-    texts = [value.strip() for value in values if isinstance(value, str) and value.strip()]
+    texts = [value.strip()[:500] for value in values if isinstance(value, str) and value.strip()]
     more = len(texts) - most
     return ", ".join(texts[:most]) + (f" and {more} more" if more > 0 else "") or None
 

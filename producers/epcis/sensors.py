@@ -1,7 +1,7 @@
 """Sensor reports: EPCIS 2.0, section 7.3.7, in units of UN/ECE Recommendation 20.
 
 Reports of one device at one time are one statement. A number gets the name of what was measured
-and of its unit: `temperature_celsius`, `relative_humidity_percent`, `speed_kilometres_per_hour`.
+and of its unit: `temperature_celsius`, `humidity_percent`, `setpoint_temperature_celsius`.
 """
 
 import math
@@ -15,7 +15,7 @@ from corridor.codes import EventType, Reject
 from corridor.decoding import Rejected
 from producers import adapter
 from producers.adapter import Unusable, malformed
-from producers.epcis.fields import Fields, Scalar, block, several, shown, text
+from producers.epcis.fields import LONGEST, Fields, Scalar, block, several, shown, text
 from producers.epcis.vocabulary import ALARMS, Meaning, local, word
 
 
@@ -35,10 +35,10 @@ UNITS = {
     "A93": Unit("grams_per_cubic_metre"),
     "KMQ": Unit("grams_per_cubic_metre", 1000),
     "GP": Unit("grams_per_cubic_metre", 0.001),
-    "KMH": Unit("kilometres_per_hour"),
-    "MTS": Unit("kilometres_per_hour", 3.6),
-    "KNT": Unit("kilometres_per_hour", 1.852),
-    "HM": Unit("kilometres_per_hour", 1.609344),
+    "KMH": Unit("kmh"),
+    "MTS": Unit("kmh", 3.6),
+    "KNT": Unit("kmh", 1.852),
+    "HM": Unit("kmh", 1.609344),
     "LUX": Unit("lux"),
     "VLT": Unit("volts"),
     "2Z": Unit("volts", 0.001),
@@ -82,7 +82,7 @@ MEASURED_IN = {
     "temperature": {"celsius"},
     "relative_humidity": {"percent"},
     "absolute_humidity": {"grams_per_cubic_metre"},
-    "speed": {"kilometres_per_hour"},
+    "speed": {"kmh"},
     "voltage": {"volts"},
     "mass": {"kilograms"},
     "angle": {"degrees"},
@@ -93,6 +93,8 @@ MEASURED_IN = {
 
 NAME = 60
 """How long the name of a measurand may be."""
+MOST = 500
+"""How many things a device may say at one time; an event must fit into a message."""
 WITHOUT_UNIT = frozenset({"count", "dimensionless", "volume_fraction"})
 CLIMATE = frozenset({"temperature", "relative_humidity", "absolute_humidity"})
 """What a reefer measures; any of them makes a statement REEFER MEASURED."""
@@ -108,6 +110,8 @@ _NUMBERS = {
 }
 """Number of a report: how it converts, and what its name ends in."""
 _OTHERS = {"stringValue": "", "booleanValue": "", "hexBinaryValue": "_hex", "uriValue": "_uri"}
+_OURS = {"relative_humidity": "humidity"}
+"""What other adapters call it."""
 _ABOUT = {
     "deviceID": "device_id",
     "deviceMetadata": "device_metadata",
@@ -198,6 +202,8 @@ def _element(
             moment = usual if at is None else adapter.moment(at, f"{here}.time", zone=zone)
             device = text(report, "deviceID", f"{here}.") or str(shared.get("device_id", ""))
             group = groups.setdefault((moment, device), _Group())
+            if len(group.attributes) > MOST:
+                malformed(here, f"one device says more than {MOST} things at one time")
             _report(report, group, here)
             group.attributes |= dict(_about(report))
         except Unusable as error:
@@ -244,7 +250,7 @@ def _about(fields: Fields) -> Iterator[tuple[str, Scalar]]:
     for name, ours in _ABOUT.items():
         value = fields.get(name)
         if isinstance(value, str) and value.strip():
-            yield ours, value.strip()
+            yield ours, value.strip()[:LONGEST]
 
 
 def _report(report: Fields, group: _Group, where: str) -> None:
@@ -266,7 +272,8 @@ def _report(report: Fields, group: _Group, where: str) -> None:
         if name in report and report[name] is not None
     }
     qualifier = _qualifier(report, where)
-    name = f"{measurand}_{qualifier}" if qualifier else measurand
+    noun = _OURS.get(measurand, measurand)
+    name = f"{qualifier}_{noun}" if qualifier else noun
     unit = _unit(report, measurand, bool(numbers.keys() - {"percRank"}), where)
     angle = qualifier if measurand == "angle" and qualifier else measurand
     if angle in ("latitude", "longitude") and "value" in numbers and _is_wgs84(report):
@@ -286,7 +293,7 @@ def _report(report: Fields, group: _Group, where: str) -> None:
     for key, ending in _OTHERS.items():
         value = report.get(key)
         if isinstance(value, str | bool):
-            group.put(f"{name}{ending}", value)
+            group.put(f"{name}{ending}", value if isinstance(value, bool) else value[:LONGEST])
     if exception is not None:
         condition = word(exception).upper()
         group.put(f"{name}_exception", condition)

@@ -159,7 +159,7 @@ def test_another_message_is_unsupported(text: str) -> None:
         "<startTirOperationRequest>{}</startTirOperationRequest>",
         "<x:Start_TIR_operation xmlns:x='urn:y'>{}</x:Start_TIR_operation>",
         "<InterGov><TypeCode>I9</TypeCode>{}</InterGov>",
-        "<s:Envelope xmlns:s='s'><s:Header><a/></s:Header><s:Body><I9>{}</I9></s:Body></s:Envelope>",
+        "<s:Envelope xmlns:s='s'><s:Header/><s:Body><I9>{}</I9></s:Body></s:Envelope>",
         "<Envelope><Body><send><I9>{}</I9></send></Body></Envelope>",
     ],
 )

@@ -30,10 +30,10 @@ def only(report: dict[str, Any]) -> dict[str, Any]:
         ("Temperature", 14, "FAH", "temperature_celsius", -10),
         ("Temperature", 273.15, "KEL", "temperature_celsius", 0),
         ("Temperature", "4.5", "cel", "temperature_celsius", 4.5),
-        ("RelativeHumidity", 85, "P1", "relative_humidity_percent", 85),
+        ("RelativeHumidity", 85, "P1", "humidity_percent", 85),
         ("AbsoluteHumidity", 12.1, "A93", "absolute_humidity_grams_per_cubic_metre", 12.1),
-        ("Speed", 10, "MTS", "speed_kilometres_per_hour", 36),
-        ("Speed", 10, "KNT", "speed_kilometres_per_hour", 18.52),
+        ("Speed", 10, "MTS", "speed_kmh", 36),
+        ("Speed", 10, "KNT", "speed_kmh", 18.52),
         ("Voltage", 3600, "2Z", "voltage_volts", 3.6),
         ("Illuminance", 800, "LUX", "illuminance_lux", 800),
         ("Acceleration", 2, "K40", "acceleration_metres_per_second_squared", 19.6133),
@@ -89,8 +89,8 @@ def test_a_component_or_feature_tells_measurements_apart() -> None:
     supply = {"type": "Temperature", "value": -18, "uom": "CEL", "ex:feature": "ex:setpoint"}
     air = {"type": "Temperature", "value": -17, "uom": "CEL", "component": "ex:returnAir"}
     found = event(sensed(supply, air)).attributes
-    assert found["temperature_setpoint_celsius"] == -18
-    assert found["temperature_return_air_celsius"] == -17
+    assert found["setpoint_temperature_celsius"] == -18
+    assert found["return_air_temperature_celsius"] == -17
 
 
 def test_two_reports_of_one_kind_are_both_kept() -> None:
@@ -129,7 +129,7 @@ def test_an_angle_of_another_reference_system_is_no_position() -> None:
     moon = {"coordinateReferenceSystem": "http://www.opengis.net/def/crs/IAU/2015/30100"}
     found = event(sensed(LATITUDE | moon, LONGITUDE | moon))
     assert (found.code, found.latitude) == ("DEVICE_STATUS", None)
-    assert found.attributes["angle_latitude_degrees"] == 21.683
+    assert found.attributes["latitude_angle_degrees"] == 21.683
 
 
 def test_half_a_position_is_none() -> None:
