@@ -16,7 +16,16 @@ from corridor.decoding import Rejected
 from producers.adapter import Format, Item, each, malformed
 from producers.air import airports
 from producers.air.airports import Airport, airport
-from producers.air.statuses import MEANINGS, PLANNED, Status, Timed, Where, items, meaning_of
+from producers.air.statuses import (
+    ACTUAL,
+    MEANINGS,
+    PLANNED,
+    Status,
+    Timed,
+    Where,
+    items,
+    meaning_of,
+)
 from producers.air.waybills import flight, uld, waybill
 from producers.zones import wall_clock
 
@@ -152,6 +161,8 @@ def _status(line: _Line, sent: _Sent, sender: str) -> list[Item]:
     status.updated = sent.time or _sent(sent, status)
     if not line.tokens and origin and airports.known(origin):
         status.place = airport(origin, "airport")  # a note of its own names none
+    if status.time is None and not (status.departure or status.arrival):
+        _by_sending(status)
     undated = status.day is None and status.time is None and status.departs is None
     if undated and (not line.tokens or meaning.classifier is PLANNED):
         status.time = status.updated  # a note, or a plan without a day, is of when it was sent
@@ -337,6 +348,15 @@ def _date(match: re.Match[str], sent: _Sent, planned: bool) -> date:
     if not found:
         malformed("date", f"there is no day {match.group(0)!r}")
     return min(found, key=lambda candidate: abs(candidate - nearby))
+
+
+def _by_sending(status: Status) -> None:
+    """What happened on a day at no stated time happened before it was told on the same day."""
+    day, told = status.day, status.updated
+    actual = meaning_of(status.code, status.discrepancy).classifier is ACTUAL
+    if actual and day is not None and told is not None and day <= told < day + timedelta(days=1):
+        status.time = told
+        status.attributes["time_type"] = "SENT"
 
 
 def _sent(sent: _Sent, status: Status) -> datetime | None:

@@ -438,7 +438,7 @@ def _attributes(
 
     weight, weight_unit = measure("recordedWeight")
     volume, volume_unit = measure("recordedVolume")
-    partial = first(told, "partialEventIndicator")
+    partial = (plain_text(told, "partialEventIndicator") or "").lower()
     found = {
         "status_code": code,
         "discrepancy_code": discrepancy,
@@ -448,7 +448,7 @@ def _attributes(
         "location_iri": place.iri,
         "linked_object": subject.iri,
         "flight": subject.flight,
-        "partial": partial if isinstance(partial, bool) else None,
+        "partial": {"true": True, "false": False}.get(partial),
         "pieces": plain_text(told, "recordedPieceCount", "partialPieceCount"),
         "weight": weight,
         "weight_unit": weight_unit,

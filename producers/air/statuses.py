@@ -115,6 +115,8 @@ class Status:
     time: datetime | None = None
     day: datetime | None = None
     """The beginning of its local day, where that is all that is said."""
+    foreseen: str | None = None
+    """The indicator of `time`, where that is not the actual one."""
     departure: Timed | None = None
     arrival: Timed | None = None
     updated: datetime | None = None
@@ -189,13 +191,16 @@ def _own(status: Status, meaning: Meaning) -> TrackingEvent | None:
         return None
     if place is None:
         malformed("airport", f"{status.code} does not say where")
-    # a booking without a flight is the making of it
-    made = status.code == "BKD" and status.flight is None
+    classifier = meaning.classifier
+    if status.code == "BKD" and status.flight is None:
+        classifier = ACTUAL  # the making of the booking, not its flight
+    if status.foreseen is not None and time == status.time:
+        classifier = INDICATORS[status.foreseen]
     return event(
-        event_id=_id(status, status.code, place),
+        event_id=_id(status, f"{status.code}{status.foreseen or ''}", place),
         event_type=meaning.event_type,
         code=meaning.code,
-        classifier=ACTUAL if made else meaning.classifier,
+        classifier=classifier,
         event_time=time,
         **_common(status, place, extra),
     )

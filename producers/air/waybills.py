@@ -8,7 +8,7 @@ from producers.adapter import Unusable, malformed
 
 _WAYBILL = re.compile(r"(\d{3})[\s-]*(\d{8})", re.ASCII)
 _ULD = re.compile(r"[A-Z][A-Z0-9]{2}\d{4,5}[A-Z0-9]{2}", re.ASCII)
-_FLIGHT = re.compile(r"([A-Z]{3}|[A-Z][A-Z0-9]|[0-9][A-Z])\s*-?\s*0*(\d{1,4})([A-Z]?)", re.ASCII)
+_FLIGHT = re.compile(r"([A-Z]{3}|[A-Z][A-Z0-9]|[0-9][A-Z])\s*-?\s*0*(\d{1,5})([A-Z]?)", re.ASCII)
 _LONGEST = 40
 
 

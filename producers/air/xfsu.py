@@ -198,8 +198,7 @@ def _times(movement: Element, part: Element, status: Status, where: Where) -> No
             if here is None:
                 malformed("SpecifiedLocation.ID", f"{status.code} does not say where")
             status.time = instant(text, "SpecifiedEvent.OccurrenceDateTime", (here.zone,))
-            if kind != "A":
-                status.attributes["time_type"] = kind
+            status.foreseen = kind if kind in ("E", "S") else None
 
 
 def _timed(movement: Element, end: str, place: Airport | None) -> Timed | None:

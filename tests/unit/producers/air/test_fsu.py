@@ -84,6 +84,17 @@ def test_a_departure_that_tells_no_actual_time_says_which_it_has() -> None:
     assert departed.attributes["time_type"] == "S"
 
 
+def test_a_departure_told_on_its_day_without_a_time_is_of_when_it_was_told() -> None:
+    (departed,) = events("DEP/CA433/24NOV/CKGFRA/T12", head=".CKGFFCA 241245")
+    assert departed.event_time == utc(2030, 11, 24, 12, 45)
+    assert departed.attributes["time_type"] == "SENT"
+
+
+def test_a_departure_told_on_another_day_without_a_time_is_rejected() -> None:
+    (fault,) = read(telex("DEP/CA433/24NOV/CKGFRA/T12", head=".CKGFFCA 251245"))
+    assert fault.field == "status[0].time"
+
+
 @pytest.mark.parametrize(("letter", "day"), [("P", 23), ("N", 25), ("S", 26), ("T", 27)], ids=str)
 def test_a_day_change_is_counted_from_the_day_of_the_line(letter: str, day: int) -> None:
     arrival = events(f"RCF/CA433/24NOV2000/FRA/T12//A1200-{letter}")[1]

@@ -366,7 +366,7 @@ def test_what_a_status_update_records_is_kept() -> None:
         "cargo:recordedPieceCount": 5,
         "cargo:recordedWeight": {"cargo:numericalValue": 90.5, "cargo:unit": {"@id": "x#KGM"}},
         "cargo:transferredTo": {"@type": "cargo:Carrier", "cargo:name": "LH"},
-        "cargo:partialEventIndicator": True,
+        "cargo:partialEventIndicator": {"@value": "true"},
     }
     expected = {
         "pieces": "5",

@@ -45,7 +45,8 @@ def test_what_has_not_eleven_digits_is_no_waybill(text: str) -> None:
         ("CCA433", "CCA433"),
         ("24NOV", None),
         ("99123", None),
-        ("CA43355", None),
+        ("S72510", "S72510"),
+        ("CA433556", None),
         ("", None),
     ],
 )

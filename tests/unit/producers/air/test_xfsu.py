@@ -160,6 +160,13 @@ def test_an_arrival_is_of_the_flight_that_its_departure_is_told_of() -> None:
     assert arrived.run_id == "CA433-20301124"
 
 
+@pytest.mark.parametrize(("kind", "expected"), [("S", PLANNED), ("E", ESTIMATED), ("A", ACTUAL)])
+def test_a_status_may_be_planned_or_expected(kind: str, expected: Classifier) -> None:
+    (told,) = events(RCS.replace(">A<", f">{kind}<"))
+    assert (told.code, told.classifier) == ("GATED_IN", expected)
+    assert (told.event_id == events(RCS)[0].event_id) is (kind == "A")
+
+
 def test_the_number_of_a_flight_may_stand_beside_its_carrier() -> None:
     carrier = "<ram:CarrierParty><ram:PrimaryID>CA</ram:PrimaryID></ram:CarrierParty>"
     departed = events(reported("DEP", part(movement(DEPARTURE, carrier, flight="0433"))))[0]
