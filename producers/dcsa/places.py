@@ -48,9 +48,10 @@ class Place(NamedTuple):
 
 
 def place(candidates: Sequence[Block]) -> Place:
-    """Reads the first of some blocks that says where: a code, a facility or a position.
+    """Reads the first of some blocks that says where: a UN/LOCODE, a BIC facility or a position.
 
-    A name or an address alone does not say it; a position that cannot be is left out, with the
+    A name, an address or a terminal alone does not say it. The terminal may come from another of
+    the blocks, if that is about the same place. A position that cannot be is left out, with the
     reason among the attributes, where a node says where it is anyhow.
 
     Raises:
@@ -60,7 +61,7 @@ def place(candidates: Sequence[Block]) -> Place:
     if not told:
         return Place(None, None, None, {})
     block = next((block for block in told if _says_where(block)), told[0])
-    facility = block.only("facility") | block
+    facility = _facility(block, told)
     attributes = block.take(_FIELDS) | facility.take(_FACILITY_FIELDS)
     attributes |= _address(block)
     node_id = _node(block, facility)
@@ -98,20 +99,43 @@ def required_node(block: Block) -> str:
 
 
 def _says_where(block: Block) -> bool:
-    return (
-        block.find(*LOCODE, *FACILITY, "facility", "geoCoordinate", "geoLocation", "latitude")
-        is not None
-    )
+    if block.find(*LOCODE, "geoCoordinate", "geoLocation", "latitude"):
+        return True
+    return _is_bic(block.only("facility") | block)
+
+
+def _facility(block: Block, told: Sequence[Block]) -> Block:
+    """The terminal at the place of a block: its own, else that of another about the same place."""
+    own = block.only("facility") | block
+    if own.find(*FACILITY):
+        return own
+    here = _code(block)
+    for other in told:
+        facility = other.only("facility") | other
+        if here and facility.find(*FACILITY) and _code(other) in (here, None):
+            return facility
+    return own
+
+
+def _code(block: Block) -> str | None:
+    code = block.text(*LOCODE)
+    return None if code is None else "".join(code.split()).upper()
+
+
+def _is_bic(facility: Block) -> bool:
+    """Whether a facility's code has its place in it."""
+    code = facility.scalar(*FACILITY)
+    if not isinstance(code, str) or len(code) != _BIC_LENGTH:
+        return False
+    return str(facility.scalar("facilityCodeListProvider")).upper() == "BIC"
 
 
 def _node(block: Block, facility: Block) -> str | None:
-    code, facility_code = block.text(*LOCODE), facility.text(*FACILITY)
+    code, facility_code = _code(block), facility.text(*FACILITY)
     if code is not None:
         path, _ = block.find(*LOCODE) or ("", None)
-        return node("".join(code.split()), path, facility_code)
-    if facility_code is None or len(facility_code) != _BIC_LENGTH:
-        return None
-    if facility.text("facilityCodeListProvider") != "BIC":
+        return node(code, path, facility_code)
+    if facility_code is None or not _is_bic(facility):
         return None  # another list's codes do not say at which place
     path, _ = facility.find(*FACILITY) or ("", None)
     return node(facility_code[:5], path, facility_code)

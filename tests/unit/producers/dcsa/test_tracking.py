@@ -519,6 +519,21 @@ def test_a_bic_facility_code_says_at_which_place_it_is() -> None:
     assert one({**EQUIPMENT_3, "eventLocation": location}).node_id == "SGSIN"
 
 
+def test_the_call_s_terminal_is_that_of_a_location_at_the_same_place() -> None:
+    assert one(EQUIPMENT_2).attributes["facility_code"] == "QZP"
+
+
+def test_the_call_s_terminal_is_not_that_of_a_location_elsewhere() -> None:
+    event = one(changed(EQUIPMENT_2, "eventLocation.UNLocationCode", "SGSIN"))
+    assert "facility_code" not in event.attributes
+
+
+def test_a_terminal_alone_does_not_say_at_which_place_it_is() -> None:
+    location = {"facility": {"facilityCode": "QZ2", "facilityCodeListProvider": "SMDG"}}
+    event = one({**EQUIPMENT_2, "eventLocation": location})
+    assert event.node_id == "CNQZH"
+
+
 def test_a_place_that_does_not_exist_is_refused() -> None:
     rejected = refused(changed(EQUIPMENT_2, "eventLocation.UNLocationCode", "QQQQQ"))
     assert (rejected.reason, rejected.field) == (
