@@ -145,27 +145,18 @@ NAMES: dict[str, tuple[str, ...]] = {
     "start_office": (
         "StartCustomsOffice/ID",
         "Start/CustomsOffice/ID",
-        "TransitEntry/ID",
-        "EntryCustomsOffice/ID",
         "PresentationOffice/ID",
         "CustomsOffice/ID",
-        "TransitDeparture/ID",
-        "DepartureCustomsOffice/ID",
     ),
     "end_office": (
         "TerminationCustomsOffice/ID",
         "Termination/CustomsOffice/ID",
         "DischargeCustomsOffice/ID",
         "Discharge/CustomsOffice/ID",
-        "TransitExit/ID",
-        "ExitCustomsOffice/ID",
         "PresentationOffice/ID",
         "CustomsOffice/ID",
-        "TransitDestination/ID",
-        "DestinationCustomsOffice/ID",
     ),
     "departure": ("TransitDeparture/ID", "DepartureCustomsOffice/ID", "CustomsOffice/ID"),
-    "destination": ("TransitDestination/ID", "DestinationCustomsOffice/ID"),
     "offices": (
         "TransitDeparture/ID",
         "TransitEntry/ID",
@@ -283,6 +274,13 @@ class Document:
         element = self.best(field)
         return None if element is None else _said(element)
 
+    def sole(self, field: str) -> str | None:
+        """What the best name of a field says that says one thing only: an itinerary has many."""
+        by_rank: dict[int, set[str]] = {}
+        for rank, element in self._found.get(field, ()):
+            by_rank.setdefault(rank, set()).add(_said(element) or "")
+        return next((min(by_rank[r]) for r in sorted(by_rank) if len(by_rank[r]) == 1), None)
+
 
 def _said(element: Element) -> str | None:
     """The text of an element, or of the only one in it (`DateTimeString`)."""
@@ -323,7 +321,7 @@ def _read(document: Document, sender: str) -> Iterator[Item]:
     if time is None:
         detail = f"{number} confirms {request}, which says what happened; it does not say when"
         raise Unusable(Reject.UNSUPPORTED, None, detail)
-    office = document.text(message.at) if message.at else None
+    office = document.sole(message.at) if message.at else None
     attributes |= _attributes(document, number, office)
     boxes, faults = _containers(document)
     yield from faults
@@ -476,7 +474,9 @@ def _operation(document: Document, message: Message, office: str | None) -> str:
     """Tells the TIR operations of a transport apart: one in each country."""
     if message.statement not in OF_OPERATION:
         return ""
-    return document.text("sequence") or office or document.text("operation_id") or ""
+    # without any of these a correction cannot be told from another country's operation
+    names = (document.text("sequence"), office, document.text("operation_id"))
+    return next((name for name in names if name), None) or document.text("message_id") or ""
 
 
 def _containers(document: Document) -> tuple[list[str], list[Rejected]]:

@@ -230,6 +230,12 @@ def test_the_office_of_an_operation_is_where_it_starts() -> None:
     assert event(xml(body=CARNET + office)).attributes["customs_office"] == "KZ50413"
 
 
+def test_an_itinerary_does_not_say_where_an_operation_starts() -> None:
+    office = "<Itinerary><CustomsOffice><ID>{}</ID></CustomsOffice></Itinerary>"
+    way = office.format("CN9402") + office.format("KZ50413")
+    assert "customs_office" not in event(xml(body=CARNET + way)).attributes
+
+
 def test_operations_of_two_countries_are_two_events() -> None:
     first, second = (
         event(
