@@ -38,6 +38,9 @@ _QUANTITY = re.compile(r"([TPSDM])(\d+)(?:([KL])(\d+(?:\.\d*)?))?([A-Z].*)?", re
 _MORE = re.compile(r"(T|DG|MC|CC|CF|CI)(\d+(?:\.\d*)?)", re.ASCII)
 _CARRIER = re.compile(r"[A-Z0-9]{2,3}")
 _TELEX = re.compile(r"^\.([A-Z0-9]{7})(?:\s+(\d{2})(\d{2})(\d{2}))?", re.MULTILINE | re.ASCII)
+_TELEX_FILE = re.compile(
+    r"=ORIGIN\s{1,4}([A-Z0-9]{7})(?:\s{1,4}=MSGID\s{1,4}(\d{2})(\d{2})(\d{2}))?", re.ASCII
+)
 _INTERCHANGE = re.compile(r"UNB\+[^']*\+(\d{6}):(\d{4})\+", re.ASCII)
 _ONE_LINE = re.compile(r"[ \t](?=\d{3}-\d{8}|(?:" + "|".join(MEANINGS) + r")/)")
 
@@ -87,7 +90,7 @@ def decode(message: bytes, sender: str) -> list[Item]:
 
 
 def _envelope(text: str) -> _Sent:
-    """Who sent it when, from a Type B header or an EDIFACT interchange before it."""
+    """Who sent it when, from a Type B header, as a telex or a file, or an EDIFACT interchange."""
     interchange = _INTERCHANGE.search(text)
     if interchange is not None:
         try:
@@ -96,10 +99,10 @@ def _envelope(text: str) -> _Sent:
             return _Sent()
         return _Sent(time=time.replace(tzinfo=UTC))
     telex = _TELEX.search(text)
-    if telex is None:
-        return _Sent()
-    originator, *moment = telex.groups()
-    if moment[0] is None:
+    file = _TELEX_FILE.search(text)
+    originator = next((match.group(1) for match in (telex, file) if match), None)
+    moment = next((match.groups()[1:] for match in (telex, file) if match and match.group(2)), None)
+    if moment is None:
         return _Sent(originator)
     day, hour, minute = map(int, moment)
     if not (1 <= day <= 31 and hour < 24 and minute < 60):

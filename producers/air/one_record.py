@@ -468,7 +468,8 @@ def _attributes(
 
 def _recognises(message: bytes) -> bool:
     head = message[:20_000]
-    return head.lstrip()[:1] in (b"{", b"[") and b"onerecord.iata.org" in head
+    named = b"onerecord.iata.org" in head or (b"LogisticsEvent" in head and b"eventCode" in head)
+    return named and head.lstrip()[:1] in (b"{", b"[")
 
 
 FORMAT = Format(

@@ -266,6 +266,13 @@ def test_a_telex_header_tells_when_the_message_was_sent() -> None:
     assert told.attributes["telex_originator"] == "CKGFFCA"
 
 
+def test_the_header_of_a_telex_file_tells_it_too() -> None:
+    head = "=PRIORITY\r\nQD\r\n=ORIGIN\r\nCKGFFCA\r\n=MSGID\r\n241245\r\n=SMI\r\nFSU\r\n=TEXT"
+    (told,) = events("RCS/24NOV1200/CKG/T12", head=head)
+    assert told.updated_time == utc(2030, 11, 24, 12, 45)
+    assert told.attributes["telex_originator"] == "CKGFFCA"
+
+
 def test_a_booking_was_sent_before_its_flight() -> None:
     (told,) = events("BKD/CA433/24DEC2030/CKGFRA/T12", head=".CKGFFCA 201200")
     assert told.updated_time == utc(2030, 11, 20, 12, 0)

@@ -444,7 +444,7 @@ def test_what_has_no_event_in_it_is_rejected(message: bytes) -> None:
 
 
 def test_messages_are_recognised() -> None:
-    assert one_record.FORMAT.recognises(json.dumps(EVENT).encode())
+    assert all(one_record.FORMAT.recognises(json.dumps(event).encode()) for event in (EVENT, PLAIN))
     assert not one_record.FORMAT.recognises(b'{"eventID": "1"}')
 
 
