@@ -1,6 +1,6 @@
 """Every format that we read, by family."""
 
-from producers import air, customs, dcsa, edifact, epcis, own, rail
+from producers import air, customs, dcsa, edifact, epcis, iot, own, rail
 from producers.adapter import Format
 
 FAMILIES: dict[str, tuple[Format, ...]] = {
@@ -11,6 +11,7 @@ FAMILIES: dict[str, tuple[Format, ...]] = {
     "customs": customs.FORMATS,
     "air": air.FORMATS,
     "rail": rail.FORMATS,
+    "iot": iot.FORMATS,
 }
 """Each is a package of `producers`; its page in the docs has the same name."""
 
