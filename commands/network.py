@@ -162,7 +162,8 @@ def _show_corridor(corridor: Corridor) -> None:
             _back(leg, back),
         )
     _out.print(table)
-    _out.print("[dim]hours: median … 90th percentile; RAIL: with the track gauge in mm[/]\n")
+    gauges = "; RAIL: with the track gauge in mm" if any(leg.gauge for leg in corridor.legs) else ""
+    _out.print(f"[dim]hours: median … 90th percentile{gauges}[/]\n")
     routes = _table("id", "route", "km", "time", right="km,time")
     for route in corridor.routes:
         routes.add_row(

@@ -85,6 +85,11 @@ class Node:
     facilities: tuple[str, ...] = ()
     """Terminal codes that mean something only together with the place."""
 
+    @property
+    def modes(self) -> frozenset[Mode]:
+        """In which modes one can come here: those of its kind, by rail only if it has a track."""
+        return MODES[self.kind] if self.gauges else MODES[self.kind] - {Mode.RAIL}
+
 
 NODE_ID = re.compile(r"[A-Z]{2}(?:[A-Z2-9]{3}(?:-[A-Z0-9]{2,12})?|-[A-Z0-9]{2,12})")
 _LOCODE = re.compile(r"([A-Za-z]{2})[ -]?([A-Za-z2-9]{3})", re.ASCII)

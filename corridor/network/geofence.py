@@ -20,7 +20,7 @@ import msgspec
 
 from corridor.codes import Mode
 from corridor.network import files, gazetteer
-from corridor.network.gazetteer import MODES, Node
+from corridor.network.gazetteer import Node
 
 EARTH_KM = 6371.0088
 """The mean radius of the Earth (IUGG)."""
@@ -137,7 +137,7 @@ def fence(node: Node) -> Fence | None:
         forget=forget,
         reach=max(forget, 5 * inside),
         cosine=math.cos(math.radians(node.latitude)),
-        modes=MODES[node.kind],
+        modes=node.modes,
     )
 
 

@@ -10,7 +10,7 @@ from corridor.codes import Mode
 from corridor.network import corridors, files, gazetteer
 from corridor.network.corridors import Corridor, Leg
 from corridor.network.files import CorridorEntry, Entries, LegEntry, NodeEntry, Problem
-from corridor.network.gazetteer import MODES, NODE_ID, Node, NodeKind, fold
+from corridor.network.gazetteer import NODE_ID, Node, NodeKind, fold
 from corridor.network.geofence import distance_km, fence
 
 MEAN_KMH: dict[Mode, tuple[float, float]] = {
@@ -199,8 +199,9 @@ def _leg(leg: Leg, nodes: dict[str, Node]) -> Iterator[str]:
     for node_id, node in zip((leg.from_node, leg.to_node), ends, strict=True):
         if node is None:
             yield f"there is no node {node_id}"
-        elif leg.mode not in MODES[node.kind]:
-            yield f"nobody comes to {node_id} by {leg.mode}: it is a {node.kind}"
+        elif leg.mode not in node.modes:
+            track = " without gauges" if leg.mode is Mode.RAIL else ""
+            yield f"nobody comes to {node_id} by {leg.mode}: it is a {node.kind}{track}"
         elif leg.mode is Mode.RAIL and leg.gauge is not None and leg.gauge not in node.gauges:
             yield f"{node_id} has no track of {leg.gauge} mm"
     if leg.mode is Mode.RAIL and leg.gauge is None:
