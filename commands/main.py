@@ -16,6 +16,7 @@ from commands import (
     query,
     replay,
     schema,
+    simulate,
     stack,
     topics,
 )
@@ -35,6 +36,7 @@ COMMANDS = (
     stack.down,
     stack.status,
     replay.replay,
+    simulate.simulate,
     query.query,
     formats.formats,
     formats.decode,

@@ -2,9 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from random import Random
-from zoneinfo import ZoneInfo
 
 from corridor.codes import Mode
 from corridor.network import corridors, gazetteer
@@ -58,7 +56,7 @@ class Geography:
     ways: tuple[Way, ...]
 
 
-def geography(corridor_id: str, chance: Chance, begins: float) -> Geography:
+def geography(corridor_id: str, chance: Chance) -> Geography:
     """A corridor as the simulator sees it.
 
     Raises:
@@ -71,9 +69,7 @@ def geography(corridor_id: str, chance: Chance, begins: float) -> Geography:
     places: dict[str, Place] = {}
     onward = {leg.leg_id for route in found.routes for leg in route.legs[1:]}
     onward -= {route.legs[0].leg_id for route in found.routes}
-    lanes = {
-        leg.leg_id: _lane(leg, places, chance, begins, leg.leg_id in onward) for leg in found.legs
-    }
+    lanes = {leg.leg_id: _lane(leg, places, chance, leg.leg_id in onward) for leg in found.legs}
     return Geography(found.corridor_id, lanes, tuple(_ways(found, lanes, chance)))
 
 
@@ -88,9 +84,9 @@ def _ways(corridor: Corridor, lanes: dict[str, Lane], chance: Chance) -> list[Wa
     return [way(route) for route in corridor.routes]
 
 
-def _lane(leg: Leg, places: dict[str, Place], chance: Chance, begins: float, onward: bool) -> Lane:
+def _lane(leg: Leg, places: dict[str, Place], chance: Chance, onward: bool) -> Lane:
     rng = chance.stream("lane", leg.leg_id)
-    origin, target = (_place(node, places, begins) for node in (leg.from_node, leg.to_node))
+    origin, target = (_place(node, places) for node in (leg.from_node, leg.to_node))
     path = _path(origin, target, leg.distance_km, rng)
     movement = MOVEMENTS[leg.mode]
     hours = lognormal(rng, leg.typical_hours, _PRIOR_SIGMA)
@@ -115,23 +111,20 @@ def _lane(leg: Leg, places: dict[str, Place], chance: Chance, begins: float, onw
 
 def _settling(hours: float) -> float:
     """Good and bad days even out on the longest legs."""
-    return min(1.0, (100 / hours) ** 0.5)
+    return min(1.0, math.sqrt(100 / hours))
 
 
-def _place(node_id: str, places: dict[str, Place], begins: float) -> Place:
+def _place(node_id: str, places: dict[str, Place]) -> Place:
     place = places.get(node_id)
     if place is None:
         node = gazetteer.node(node_id)
         assert node is not None  # the network's own tests hold legs and nodes together
-        offset = datetime.fromtimestamp(begins, UTC).astimezone(ZoneInfo(node.time_zone))
-        ahead = offset.utcoffset()
-        assert ahead is not None
         place = places[node_id] = Place(
             node_id,
             node.country,
             node.latitude,
             node.longitude,
-            ahead.total_seconds() / 3600,
+            node.time_zone,
             node.kind,
         )
     return place

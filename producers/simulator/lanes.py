@@ -13,8 +13,8 @@ class Place:
     country: str
     latitude: float
     longitude: float
-    offset: float
-    """Hours that its clocks are ahead of UTC."""
+    time_zone: str
+    """IANA name."""
     kind: str
     """BORDER, LOCK, or what else the network calls it."""
 

@@ -101,7 +101,8 @@ def _taken_back(said: Statement, rng: Random) -> Iterator[Told]:
     made = early + rng.uniform(60, 600)
     mistake = said.but(name=f"{said.name}/mistaken", time=early, updated=made)
     yield Told(made + 60, mistake)
-    mended = made + rng.uniform(0.5, 12) * HOUR
+    # at the latest when it really happens, somebody sees that it had not
+    mended = made + rng.uniform(0.1, 0.9) * (said.time - made)
     yield Told(mended + 60, mistake.but(updated=mended, retracted=True))
 
 
@@ -111,7 +112,7 @@ def _spoiled(said: Statement, rng: Random) -> tuple[Statement, Reject] | None:
     faults: list[tuple[Statement, Reject]] = []
     if said.classifier == "ACTUAL":
         faults.append((bad.but(time=said.time + _FAR), Reject.FUTURE))
-    if said.node_id is not None:
+    if said.node_id is not None and said.mode != "RAIL":  # railways report from anywhere
         faults.append((bad.but(node_id=_NOWHERE), Reject.UNKNOWN_NODE))
     if said.latitude is not None:
         faults.append((bad.but(latitude=said.latitude + 180), Reject.IMPOSSIBLE_POSITION))

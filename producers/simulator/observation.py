@@ -52,6 +52,10 @@ PING_HOURS: dict[Mode, float] = {
     Mode.BARGE: 3,
 }
 AIS_HOURS = 2
+TAMPERED = 0.004
+"""Share of legs on which somebody cuts a lock."""
+RUNS_LOW = 0.02
+"""Share of legs on which a lock's battery runs low."""
 ESTIMATES_AT = (0.0, 0.25, 0.5, 0.75, 0.9)
 """Fractions of the way at which carriers say when they expect to arrive."""
 OPTIMISM = 0.6
@@ -193,7 +197,7 @@ class Observer:
                     mode=run.lane.mode,
                     node_id=place.node_id if place else None,
                     reasons=reasons,
-                    facts=_facts(run),
+                    facts=_ends(journey) | _facts(run),
                 ),
             )
 
@@ -287,7 +291,7 @@ class Observer:
                 shipment_id=journey.shipment.shipment_id,
                 mode=run.lane.mode if run else None,
                 node_id=place.node_id,
-                facts=_facts(run) if run else {},
+                facts=_ends(journey) | (_facts(run) if run else {}),
             ),
         )
 
@@ -350,6 +354,7 @@ class Observer:
                 continue
             name, silence = f"{journey.unit_id}/{run.run_id}", None
             rng = self._rng(journey.unit_id)
+            self._lock_troubles(journey, run, until)
             falls, begins, share = rng.random(), rng.uniform(0, 0.7), rng.uniform(0.15, 0.5)
             if falls < self._level.silence:
                 whole = until - run.departed
@@ -364,6 +369,19 @@ class Observer:
                 silence=silence,
                 unit_id=journey.unit_id,
             )
+
+    def _lock_troubles(self, journey: Journey, run: Run, until: float) -> None:
+        """Now and then a lock is cut, or its battery runs low."""
+        assert run.departed is not None
+        assert run.trip is not None
+        rng = self._rng(journey.unit_id)
+        for code, share, battery in (("TAMPER", TAMPERED, 70), ("LOW_BATTERY", RUNS_LOW, 9)):
+            happens, when = rng.random(), rng.uniform(run.departed, until)
+            if happens < share:
+                where = run.lane.position(run.trip.fraction_at(when))
+                self.lock(journey, code, when, where, battery=battery)
+                if code == "TAMPER":
+                    self._truth.tampered(journey, run, when)
 
     def _crumbs(
         self,
@@ -459,3 +477,8 @@ def _facts(run: Run) -> dict[str, Attribute]:
         "to": run.lane.target.node_id,
         **run.conveyance,
     }
+
+
+def _ends(journey: Journey) -> dict[str, Attribute]:
+    lanes = journey.lanes
+    return {"origin": lanes[0].origin.node_id, "destination": lanes[-1].target.node_id}

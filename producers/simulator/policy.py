@@ -170,7 +170,5 @@ HAND_IN_LATE = 0.015
 """Share of the units that the shipper hands in after the cut-off."""
 GIVES_UP = 0.08
 """Share of the bookings that are withdrawn when their run is cancelled."""
-TAMPERED = 0.002
-"""Share of the locks that somebody cuts on a leg."""
 RECOVERY_HOURS = (48, 0.5)
 """Median and sigma from a diversion to being back on the way."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from corridor.codes import Mode
 from producers.simulator import policy
@@ -141,7 +142,7 @@ class Service:
 
     def _make(self, scheduled: float, number: int) -> Run:
         conveyance = dict(self.fleet[number % len(self.fleet)])
-        local = datetime.fromtimestamp(scheduled, UTC) + timedelta(hours=self.lane.origin.offset)
+        local = datetime.fromtimestamp(scheduled, ZoneInfo(self.lane.origin.time_zone))
         day = f"{local:%Y%m%d}"
         mode = self.lane.mode
         if mode in (Mode.VESSEL, Mode.BARGE):

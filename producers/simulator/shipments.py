@@ -24,6 +24,7 @@ class Shipment:
     ready_at: float
     """When the shipper says that it can be handed in."""
     parties: tuple[str, ...]
+    under_tir: bool = False
     journeys: list["Journey"] = field(default_factory=list)
 
     @property

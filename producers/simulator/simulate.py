@@ -82,7 +82,7 @@ def simulate(
     chance = Chance(parameters.seed)
     begins = datetime.combine(parameters.start, datetime.min.time(), UTC).timestamp()
     ends = begins + parameters.days * DAY
-    place = geography(parameters.corridor_id, chance, begins)
+    place = geography(parameters.corridor_id, chance)
     truth, causes, numbers = Truth(write_truth), Causes(), Numbers(chance)
     truth.simulation(**asdict(parameters))
     regime = _regime(place, chance, causes, (begins + ends) / 2)
@@ -139,6 +139,7 @@ def _shipments(
         shipment_id = f"{parameters.corridor_id}-{parameters.seed}-{number:06d}"
         rng = chance.stream("shipment", shipment_id)
         way = rng.choices(place.ways, weights)[0]
+        road = parameters.corridor_id == "TIR"
         shipment = Shipment(
             shipment_id,
             parameters.corridor_id,
@@ -147,13 +148,14 @@ def _shipments(
             booked,
             booked + rng.uniform(1.5, 7) * DAY,
             (f"SHIPPER-{rng.randrange(40):02d}", f"CONSIGNEE-{rng.randrange(60):02d}"),
+            road,
         )
-        road = parameters.corridor_id == "TIR"
         flies = any(lane.mode is Mode.AIR for lane in way.lanes)
         for index in range(unit_count(rng, flies or road)):
             if flies:
                 airline = next(lane for lane in way.lanes if lane.mode is Mode.AIR).carriers[0]
-                unit_id = numbers.air_waybill(airline)
+                # a waybill is both the unit and its document
+                unit_id = shipment.shipment_id = numbers.air_waybill(airline)
             elif road:
                 unit_id = numbers.carnet()
             else:

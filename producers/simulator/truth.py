@@ -116,6 +116,13 @@ class Truth:
             },
         )
 
+    def tampered(self, journey: Journey, run: Run, time: float) -> None:
+        """Somebody cut a lock."""
+        self._row(
+            "tampering",
+            {"unit_id": journey.unit_id, "run_id": run.run_id, "time": text(time)},
+        )
+
     def spoiled(self, statement: Statement, available: float, reason: Reject) -> None:
         """A message that cannot be used."""
         self._row(

@@ -108,7 +108,7 @@ class World:
         self._observer.document(shipment, "MTD_ISSUED", shipment.ready_at)
         for journey in shipment.journeys:
             journey.expected = shipment.ready_at
-            abroad = shipment.lanes[0].international
+            abroad = shipment.lanes[0].international or shipment.under_tir
             self._plan(
                 journey, 0, shipment.ready_at + (policy.EXPORT_HOURS * HOUR if abroad else 0.0)
             )
@@ -141,7 +141,7 @@ class World:
         self._observer.lock(
             journey, "SEALED", self._now, (place.latitude, place.longitude), battery=98
         )
-        if journey.lanes[0].international:
+        if journey.lanes[0].international or journey.shipment.under_tir:
             self.at(self._cleared(journey, self._now, place), self._ready, journey)
         else:
             self._ready(journey)
@@ -344,7 +344,7 @@ class World:
         if run.cancelled:
             return
         self.runs += 1
-        run.departed = float(round(self._now))
+        run.departed = _minute(self._now)
         run.aboard = list(run.booked)
         lane, movement = run.lane, run.service.movement
         run.trip = trip = travel(
@@ -426,7 +426,7 @@ class World:
         self.at(self._now + wait, self._arrive, run)
 
     def _divert(self, run: Run) -> None:
-        run.diverted = float(round(self._now))
+        run.diverted = _minute(self._now)
         run.ending = "DIVERTED"
         cause = self._causes.open("DIVERSION", run.lane.leg_id, self._now, name=run.key)
         self._observer.diverted(run)
@@ -444,7 +444,7 @@ class World:
         self._gone(run)
 
     def _arrive(self, run: Run) -> None:
-        run.arrived = float(round(self._now))
+        run.arrived = _minute(self._now)
         run.ending = "ARRIVED"
         for journey in run.aboard:
             for cause_id, seconds in run.costs.items():
@@ -556,7 +556,21 @@ class World:
             self._blame(journey, "CUSTOMS_HOLD", place.node_id, clear, takes, journey.at)
             clear += takes
         self._observer.customs(journey, "CUSTOMS_RELEASED", clear, place)
+        if journey.shipment.under_tir:
+            self._tir(journey, clear, place)
         return clear
+
+    def _tir(self, journey: Journey, time: float, place: Place) -> None:
+        """A TIR operation starts in each country that a truck enters, and ends where it leaves."""
+        first, last = journey.at == 0, journey.at == len(journey.lanes)
+        if first:
+            self._observer.customs(journey, "TIR_ACCEPTED", time + 60, place)
+        if first or journey.lanes[journey.at - 1].international:
+            self._observer.customs(journey, "TIR_STARTED", time + 120, place)
+        if last or (not first and journey.lanes[journey.at].international):
+            self._observer.customs(journey, "TIR_TERMINATED", time + 180, place)
+        if last:
+            self._observer.customs(journey, "TIR_DISCHARGED", time + 20 * HOUR, place)
 
     def _ready(self, journey: Journey) -> None:
         if journey.over:
@@ -588,6 +602,11 @@ class World:
     def _pace(self, lane: Lane, time: float) -> float:
         slower = lane.leg_id == self._regime.leg_id and time >= self._regime.begins
         return policy.REGIME_LEG if slower else 1.0
+
+
+def _minute(time: float) -> float:
+    """The next whole minute: what railways and airlines tell."""
+    return -(-time // 60) * 60.0
 
 
 def queue_factor(kind: str, node_id: str, regime: Regime) -> Callable[[float], float]:

@@ -33,7 +33,8 @@ Row = dict[str, Any]
 def simulated(
     corridor_id: str, shipments: int = 60, seed: int = 1, noise: str = "normal", loss: float = 0.0
 ) -> tuple[tuple[Record, ...], tuple[Row, ...]]:
-    sorter, lines = Sorter(), []
+    sorter = Sorter()
+    lines: list[bytes] = []
     parameters = Parameters(corridor_id, shipments, seed, noise=noise, loss=loss, days=60)
     simulate(parameters, Replay(sorter), lines.append)
     return tuple(sorter.sorted()), tuple(json.loads(line) for line in lines)
