@@ -124,7 +124,7 @@ class Worker:
         log.info(
             "partitions taken over",
             partitions=assigned,
-            units=sum(state.size for state in self.tracker.partitions.values()),
+            units=sum(len(state.units) for state in self.tracker.partitions.values()),
             seconds=round(time.monotonic() - started, 3),
         )
 
@@ -173,7 +173,7 @@ class Worker:
         for tp, records in lag.items():
             LAG.labels(tp.topic, tp.partition).set(records)
         states = self.tracker.partitions.values()
-        UNITS.set(sum(state.size for state in states))
+        UNITS.set(sum(len(state.units) for state in states))
         WAITING.set(sum(sum(state.waiting.values()) for state in states))
         for partition, state in self.tracker.partitions.items():
             if state.clock > BEGINNING:

@@ -56,8 +56,8 @@ async def restore(settings: Settings, partitions: Iterable[int]) -> dict[int, Pa
 
 async def _verify(consumer: AIOKafkaConsumer, partition: int, state: PartitionState) -> None:
     counted: dict[str, int] = {}
-    for bucket in state.buckets:
-        for topic, offset in bucket.applied.items():
+    for applied in state.applied:
+        for topic, offset in applied.items():
             counted[topic] = max(offset, counted.get(topic, 0))
     ends = await consumer.end_offsets([TopicPartition(topic, partition) for topic in counted])
     for tp, end in ends.items():

@@ -19,6 +19,7 @@ from corridor.models import (
     Origin,
     TrackingEvent,
 )
+from corridor.tracking.positions import is_position, locate
 from corridor.tracking.shared import remember
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import (
@@ -31,7 +32,8 @@ from corridor.tracking.update import (
     milestone_of,
 )
 from streams.emitter import Emitter
-from streams.state import PartitionState, bucket_of
+from streams.shelf import bucket_of
+from streams.state import PartitionState
 
 _CHANGES = frozenset({Verdict.APPLIED, Verdict.LATE, Verdict.WAITING})
 
@@ -109,13 +111,13 @@ class Tracker:
         index = bucket_of(key)
         if not state.counted(index, record.topic, record.offset):
             state.count(index, record.topic, record.offset)
-            unit = state.unit(index, itinerary.unit_id)
+            unit = state.unit(itinerary.unit_id)
             before = unit.subjects()
             verdict = apply_itinerary(
                 unit, itinerary, out, clock=state.clock, received_ms=self._now_ms
             )
             if verdict in _CHANGES:
-                self._put(state, index, unit, before, out)
+                self._put(state, unit, before, out)
         state.hear(record.topic, itinerary.issued_time)
         return verdict
 
@@ -131,23 +133,36 @@ class Tracker:
         actual = event.classifier is Classifier.ACTUAL
         if actual and _ahead(event.event_time, record):
             return Rejected(Reject.FUTURE, "event_time", "the event is yet to happen")
-        if event.unit_id is None:
-            verdict = self._tell_everywhere(event, record)
-        else:
-            verdict = self._unit_event(state, event, record, out)
+        verdict = self._counted_event(state, event, record, out)
         if actual:
             state.tick(record.topic, event.event_time, record.timestamp)
         return verdict
+
+    def _counted_event(
+        self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
+    ) -> str | Rejected:
+        index = bucket_of(record.key)
+        if state.counted(index, record.topic, record.offset):
+            return "SKIPPED"
+        state.count(index, record.topic, record.offset)
+        if is_position(event):
+            located = state.where(event.subject)
+            told = locate(located, event)
+            state.put_where(located, self._now_ms)
+            if isinstance(told, Rejected):
+                return told
+            for crossing in told:
+                # read back like what anybody else says, and so stored and passed on like it
+                self._emitter.add(topics.IOT.name, record.partition, record.key, crossing.to_json())
+        if event.unit_id is None:
+            return self._tell_everywhere(event, record)
+        return self._unit_event(state, event, record, out)
 
     def _unit_event(
         self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
     ) -> str:
         assert event.unit_id is not None
-        index = bucket_of(record.key)
-        if state.counted(index, record.topic, record.offset):
-            return "SKIPPED"
-        state.count(index, record.topic, record.offset)
-        unit = state.unit(index, event.unit_id)
+        unit = state.unit(event.unit_id)
         loaded = event.code == "LOADED"  # the only one that may take a unit aboard another run
         before = unit.subjects() if loaded else set()
         verdict = apply_event(
@@ -163,15 +178,14 @@ class Tracker:
         )
         if verdict in _CHANGES:
             if loaded:
-                self._put(state, index, unit, before, out)
+                self._put(state, unit, before, out)
             else:
-                state.put(index, unit)
+                state.put(unit)
         return verdict
 
     def _put(
         self,
         state: PartitionState,
-        index: int,
         unit: Unit,
         before: Set[str],
         out: list[Output],
@@ -180,7 +194,7 @@ class Tracker:
         for shared in state.board(unit, before):
             for milestone in shared.milestones:
                 apply_shared(unit, milestone, out, received_ms=self._now_ms)
-        state.put(index, unit)
+        state.put(unit)
 
     def _tell_everywhere(self, event: TrackingEvent, record: ConsumerRecord) -> str:
         """Passes on what is told of a run or shipment: units aboard may be in any partition."""
@@ -204,14 +218,13 @@ class Tracker:
         milestone = milestone_of(event)
         if milestone is None or not milestone.shared:
             return Verdict.NO_MILESTONE
-        shared = state.shared(event.subject)
+        shared = state.told_of(event.subject)
         if remember(shared, milestone, self._now_ms):
             state.keep(shared)
         for unit_id in state.aboard(event.subject):
-            index = bucket_of(unit_id.encode())
-            unit = state.unit(index, unit_id)
+            unit = state.unit(unit_id)
             if apply_shared(unit, milestone, out, received_ms=self._now_ms) in _CHANGES:
-                state.put(index, unit)
+                state.put(unit)
         state.tick(record.topic, event.event_time, record.timestamp)
         return Verdict.APPLIED
 

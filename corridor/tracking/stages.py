@@ -27,6 +27,9 @@ OVERDUE_AFTER = {
 }
 """How long after its planned departure a leg that has not departed is overdue."""
 
+GEOFENCE = "corridor.geofence"
+"""The source of what positions show; see `corridor.tracking.positions`."""
+
 UNLOADS = frozenset({Mode.VESSEL, Mode.BARGE, Mode.RAIL})
 """Modes in which a unit is still aboard when its run has arrived."""
 
@@ -54,7 +57,8 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
     states = [Progress(leg.run_id) for leg in legs]
     valid = [milestone for milestone in milestones if not milestone.retracted]
     if len(valid) > 1:
-        valid.sort(key=lambda m: (m.event_time, m.source, m.event_id))
+        # what a party states outranks what positions show
+        valid.sort(key=lambda m: (m.source == GEOFENCE, m.event_time, m.source, m.event_id))
     for milestone in valid:
         if milestone.code == "LOADED" and milestone.run_id is not None:
             _board(milestone.run_id, milestone.node_id, legs, states)

@@ -9,7 +9,8 @@ from corridor.codes import Mode
 from corridor.models import Itinerary, Leg
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import Output, apply_itinerary
-from streams.state import CLOCK_KEY, SKEW_MS, PartitionState, bucket_of
+from streams.shelf import bucket_of
+from streams.state import CLOCK_KEY, SKEW_MS, PartitionState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -39,7 +40,7 @@ def put(state: PartitionState, unit_id: str, departure: datetime, offset: int) -
     apply_itinerary(unit, itinerary(unit_id, departure), [])
     index = bucket_of(unit_id.encode())
     state.count(index, "itineraries", offset)
-    state.put(index, unit)
+    state.put(unit)
 
 
 def restored(*changelogs: list[tuple[bytes, bytes]]) -> PartitionState:
@@ -57,9 +58,9 @@ def test_what_is_written_is_what_is_restored(unit_ids: list[str]) -> None:
     for offset, unit_id in enumerate(unit_ids):
         put(state, unit_id, START, offset)
     again = restored(state.drain())
-    assert again.size == len(unit_ids)
-    assert sorted(again.units(), key=lambda u: u.unit_id) == sorted(
-        state.units(), key=lambda u: u.unit_id
+    assert len(again.units) == len(unit_ids)
+    assert sorted(again.units, key=lambda u: u.unit_id) == sorted(
+        state.units, key=lambda u: u.unit_id
     )
     for offset, unit_id in enumerate(unit_ids):
         assert again.counted(bucket_of(unit_id.encode()), "itineraries", offset)
@@ -78,7 +79,7 @@ def test_a_bucket_that_has_counted_less_does_not_replace_one_that_has_counted_mo
     put(new, "unit", START + timedelta(days=1), 9)
     old_records, new_records = old.drain(), new.drain()
     for changelogs in ((old_records, new_records), (new_records, old_records)):
-        (unit,) = restored(*changelogs).units()
+        (unit,) = restored(*changelogs).units
         assert unit.journeys[0].legs[0].planned_departure == START + timedelta(days=1)
 
 
@@ -117,14 +118,13 @@ def test_the_clock_is_in_force_as_soon_as_it_is_restored() -> None:
 def test_a_unit_that_was_let_go_begins_anew_before_a_drain_as_after_it() -> None:
     for drained in (False, True):
         state = PartitionState()
-        index = bucket_of(b"unit")
         put(state, "unit", START, 0)
-        unit = state.unit(index, "unit")
+        unit = state.unit("unit")
         unit.journeys.clear()
-        state.put(index, unit)
+        state.put(unit)
         if drained:
             state.drain()
-        assert state.unit(index, "unit") == Unit("unit")
+        assert state.unit("unit") == Unit("unit")
 
 
 def test_what_one_source_tells_lets_time_pass_only_when_the_others_had_time_to_tell() -> None:

@@ -6,7 +6,6 @@ import random
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import msgspec
 from aiokafka.structs import ConsumerRecord
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -50,6 +49,7 @@ class Worker:
         self.tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
         self.offsets: dict[tuple[str, int], int] = {}
         self.returned = [0] * PARTITIONS
+        self.changelog: dict[int, dict[bytes, bytes]] = {}
 
     def take(self, message: Itinerary | TrackingEvent) -> None:
         if isinstance(message, Itinerary):
@@ -287,18 +287,15 @@ def outcome_of(messages: list[Itinerary | TrackingEvent], dice: random.Random) -
 def restart(worker: Worker, dice: random.Random) -> None:
     """All state goes through the changelog, as at a change of owner."""
     for partition, state in worker.tracker.partitions.items():
-        restored = PartitionState()
-        state.drain()
-        kept = [(b"%d" % n, _encoded(state, n)) for n in range(256)]
+        log = worker.changelog.setdefault(partition, {})
+        log.update(state.drain())
+        kept = list(log.items())
         dice.shuffle(kept)
+        restored = PartitionState()
         for key, value in kept:
             restored.load(key, value)
         restored.start()
         worker.tracker.partitions[partition] = restored
-
-
-def _encoded(state: PartitionState, index: int) -> bytes:
-    return msgspec.msgpack.encode(state.buckets[index])
 
 
 @settings(max_examples=60, deadline=None)
@@ -310,3 +307,73 @@ def test_whatever_the_order_and_the_restarts_the_outcomes_are_the_same(seed: int
     expected = outcome_of(MESSAGES, random.Random(0))
     assert outcome_of(shuffled, dice) == expected
     assert len(expected) == 5
+
+
+# positions --------------------------------------------------------------------------------------
+
+QINZHOU = (21.683, 108.647)
+
+
+def position(number: int, latitude: float, longitude: float, hours: float) -> TrackingEvent:
+    return TrackingEvent.model_validate(
+        {
+            "event_id": f"ping-{number}",
+            "source": "lock-maker",
+            "event_type": "IOT",
+            "code": "BREADCRUMB",
+            "event_time": START + hours * HOUR,
+            "run_id": "V1",
+            "mode": "VESSEL",
+            "latitude": latitude,
+            "longitude": longitude,
+        }
+    )
+
+
+def crossings(worker: Worker) -> list[tuple[str, str]]:
+    said = [e for e in worker.said(topics.IOT.name) if e["source"] == "corridor.geofence"]
+    return [(e["code"], e["node_id"]) for e in said]
+
+
+def test_positions_of_a_vessel_show_that_it_left_and_where() -> None:
+    worker = Worker()
+    latitude, longitude = QINZHOU
+    for hour in range(8):
+        worker.take(position(hour, latitude - max(0, hour - 2) * 0.2, longitude, hour))
+    worker.fan_out()
+    assert ("ARRIVED", "CNQZH") in crossings(worker)
+    assert crossings(worker)[-1] == ("DEPARTED", "CNQZH")
+
+
+def test_a_position_that_cannot_be_is_a_dead_letter() -> None:
+    worker = Worker()
+    latitude, longitude = QINZHOU
+    worker.take(position(0, latitude, longitude, 0))
+    worker.take(position(1, latitude + 20, longitude, 1))
+    worker.fan_out()
+    [letter] = worker.said(topics.DEAD_LETTERS.name)
+    assert letter["reason"] == "IMPOSSIBLE_POSITION"
+    assert "km/h" in letter["detail"]
+
+
+def test_a_position_that_is_read_twice_tells_nothing_twice() -> None:
+    worker = Worker()
+    latitude, longitude = QINZHOU
+    pings = [position(n, latitude - max(0, n - 2) * 0.2, longitude, n) for n in range(8)]
+    for ping in [*pings, *pings]:
+        worker.take(ping)
+    worker.fan_out()
+    assert crossings(worker).count(("DEPARTED", "CNQZH")) == 1
+
+
+def test_what_a_party_states_outranks_what_positions_show() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    shown = told("ARRIVED", "C", 80, source="corridor.geofence", event_id="shown")
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(shown)
+    worker.fan_out()
+    worker.take(told("ARRIVED", "C", 90))
+    worker.fan_out()
+    [outcome] = worker.outcomes().values()
+    assert outcome[2] == (START + 90 * HOUR).isoformat().replace("+00:00", "Z")
