@@ -29,9 +29,12 @@ def instant(text: str, field: str, zones: Collection[str]) -> datetime:
     Raises:
         Unusable: it is no time, or the zones do not agree on it.
     """
+    told = moment(text, field, zone=_BARE)
+    if not 1970 <= told.year < 2200:
+        malformed(field, f"{text[:40]!r} is not in the years 1970 to 2199")
     if has_offset(text):
-        return moment(text, field)
-    shown = moment(text, field, zone=_BARE).replace(tzinfo=None)
+        return told
+    shown = told.replace(tzinfo=None)
     found = {wall_clock(shown, zone) for zone in zones}
     if len(found) != 1:
         malformed(field, f"{text[:40]!r} has no offset from UTC, and nothing tells of which zone")

@@ -228,6 +228,7 @@ def _rest(code: str, tokens: list[str], status: Status) -> list[re.Match[str] | 
     clocks: list[re.Match[str] | None] = []
     remarks: list[str] = []
     seen = False
+    last = max((at for at, token in enumerate(tokens) if _TIME.fullmatch(token)), default=-1)
     for position, token in enumerate(tokens):
         if code == "DIS" and status.discrepancy is None and re.fullmatch(r"[A-Z]{4}", token):
             status.discrepancy = token
@@ -239,9 +240,8 @@ def _rest(code: str, tokens: list[str], status: Status) -> list[re.Match[str] | 
             if match.group(1) != "T":
                 status.part = "".join(match.group(1, 2))
         elif not token:
-            # an empty place before a time is that of the departure
-            if not clocks and any(_TIME.fullmatch(later) for later in tokens[position + 1 :]):
-                clocks.append(None)
+            if not clocks and position < last:
+                clocks.append(None)  # an empty place before a time is that of the departure
         else:
             remarks.append(token)
     if remarks:

@@ -34,3 +34,11 @@ def test_a_time_without_an_offset_is_of_the_zones_that_agree_on_it() -> None:
 def test_a_time_without_an_offset_of_no_certain_zone_is_unusable(zones: tuple[str, ...]) -> None:
     with pytest.raises(Unusable, match="no offset"):
         instant("2030-01-15T12:00:00", "time", zones)
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00", "9999-12-31T23:59:59Z", "1969-12-31T12:00"]
+)
+def test_a_time_beyond_all_events_is_unusable(text: str) -> None:
+    with pytest.raises(Unusable, match="1970 to 2199"):
+        instant(text, "time", ("Asia/Shanghai", "America/New_York"))
