@@ -99,7 +99,8 @@ def container(text: str, field: str) -> str:
     """
     number = containers.normalised(text)
     if not containers.is_container_number(number):
-        malformed(field, f"{text[:40]!r} is no container number: four letters and seven digits")
+        form = "three letters, then U, J or Z, then seven digits"
+        malformed(field, f"{text[:40]!r} is no container number: {form}")
     digit = containers.check_digit(number)
     if digit != int(number[10]):
         detail = (
