@@ -4,6 +4,7 @@ Compact or expanded, with any prefixes, `@graph` or nested objects: all give the
 No context is fetched: the local name of a property is enough to know it.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,7 +28,7 @@ class Document:
             Unusable: it is not JSON, or is out of bounds.
         """
         try:
-            raw = orjson.loads(message)
+            raw = orjson.loads(message.removeprefix(BOM_UTF8))
         except orjson.JSONDecodeError as error:
             malformed(None, f"not JSON: {error}")
         self._terms: dict[str, str] = {}

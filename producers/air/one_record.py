@@ -5,6 +5,7 @@ a logistics object with its events, or a notification that carries its event.
 """
 
 import re
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -469,7 +470,7 @@ def _attributes(
 def _recognises(message: bytes) -> bool:
     head = message[:20_000]
     named = b"onerecord.iata.org" in head or (b"LogisticsEvent" in head and b"eventCode" in head)
-    return named and head.lstrip()[:1] in (b"{", b"[")
+    return named and head.removeprefix(BOM_UTF8).lstrip()[:1] in (b"{", b"[")
 
 
 FORMAT = Format(

@@ -5,6 +5,7 @@ texts, absent ones empty. Times are milliseconds since 1970 as if British wall c
 an hour too late in summer. Only `msg_queue_timestamp` is true UTC.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -287,7 +288,7 @@ _READERS: dict[str, Callable[[_Train], list[Item]]] = {
 def decode(message: bytes, sender: str) -> list[Item]:
     """Reads a message or a list of them."""
     try:
-        raw = orjson.loads(message)
+        raw = orjson.loads(message.removeprefix(BOM_UTF8))
     except orjson.JSONDecodeError as error:
         return [Rejected(Reject.MALFORMED, None, f"not JSON: {error}")]
     parts = raw if isinstance(raw, list) else [raw]

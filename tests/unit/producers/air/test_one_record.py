@@ -443,6 +443,11 @@ def test_what_has_no_event_in_it_is_rejected(message: bytes) -> None:
     assert isinstance(item, Rejected)
 
 
+def test_a_byte_order_mark_is_no_fault() -> None:
+    (item,) = one_record.decode(b"\xef\xbb\xbf" + json.dumps(EVENT).encode(), "x")
+    assert isinstance(item, TrackingEvent)
+
+
 def test_messages_are_recognised() -> None:
     assert all(one_record.FORMAT.recognises(json.dumps(event).encode()) for event in (EVENT, PLAIN))
     assert not one_record.FORMAT.recognises(b'{"eventID": "1"}')

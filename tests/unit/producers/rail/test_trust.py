@@ -295,6 +295,11 @@ def test_an_empty_list_says_nothing() -> None:
     assert read([]) == []
 
 
+def test_a_byte_order_mark_is_no_fault() -> None:
+    (item,) = trust.decode(b"\xef\xbb\xbf" + json.dumps(movement()).encode(), "x")
+    assert isinstance(item, TrackingEvent)
+
+
 def test_messages_are_recognised() -> None:
     assert trust.FORMAT.recognises(json.dumps([movement()]).encode())
     assert not trust.FORMAT.recognises(b'{"event_type": "TRANSPORT"}')
