@@ -1,11 +1,13 @@
 """Places by every code that somebody uses for them."""
 
+import airportsdata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.network import gazetteer
 from corridor.network.gazetteer import NODE_ID, NodeKind, fold, resolve
+from corridor.network.geofence import distance_km
 
 
 @pytest.mark.parametrize("node", gazetteer.nodes(), ids=lambda node: node.node_id)
@@ -145,5 +147,24 @@ def test_every_kind_of_node_is_there() -> None:
     [node for node in gazetteer.nodes() if node.kind is NodeKind.AIRPORT],
     ids=lambda node: node.node_id,
 )
-def test_an_airport_has_its_iata_and_icao_codes(node: gazetteer.Node) -> None:
-    assert {3, 4} <= {len(code) for code in node.codes}
+def test_an_airport_is_the_one_of_its_codes(node: gazetteer.Node) -> None:
+    (iata,) = (code for code in node.codes if len(code) == 3)
+    row = airportsdata.load("IATA")[iata]
+    assert (row["country"], row["tz"]) == (node.country, node.time_zone)
+    assert row["icao"] in node.codes
+
+
+MISPLACED = {"BELGG", "LULUX"}
+"""Where airportsdata is wrong: it read degrees and minutes as a decimal."""
+
+
+@pytest.mark.parametrize(
+    "node",
+    [node for node in gazetteer.nodes() if node.kind is NodeKind.AIRPORT],
+    ids=lambda node: node.node_id,
+)
+def test_an_airport_is_where_others_say_it_is(node: gazetteer.Node) -> None:
+    (iata,) = (code for code in node.codes if len(code) == 3)
+    row = airportsdata.load("IATA")[iata]
+    away = distance_km(node.latitude, node.longitude, row["lat"], row["lon"])
+    assert away < (40 if node.node_id in MISPLACED else 3)

@@ -1,5 +1,6 @@
 """What is wrong with a geography is said in words."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,12 @@ def test_ours_is_sound() -> None:
 
 def test_a_sound_file_has_no_problems() -> None:
     assert problems(GOOD) == []
+
+
+def test_the_example_of_the_documentation_is_sound() -> None:
+    page = Path(__file__).parents[4] / "docs" / "network.md"
+    (example,) = re.findall(r"```toml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    assert problems(example) == []
 
 
 def test_an_empty_file_has_no_problems() -> None:
