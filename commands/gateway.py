@@ -4,6 +4,7 @@ import logging
 import signal
 import socket
 import threading
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.console import Console
 from corridor import settings
 from corridor.observability import ObservabilityServer, configure_logging
 from corridor.settings import Settings
+from producers.ais import gateway as ais_gateway
 from producers.folder import Folder, FolderError
 from producers.iot import mqtt as iot_mqtt
 from producers.iot.assignments import Assignments, AssignmentsError
@@ -124,6 +126,53 @@ def mqtt(
         _fail(f"{error}; what Kafka has not confirmed stays with the broker")
     except OSError as error:
         _fail(f"cannot listen (CORRIDOR_GATEWAY_METRICS_PORT): {error}")
+
+
+@app.command()
+def ais(
+    path: Annotated[
+        Path | None, typer.Argument(metavar="FILE", help="Lines of NMEA 0183.", show_default=False)
+    ] = None,
+    tcp: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="A server.", show_default=False)
+    ] = None,
+    udp: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="A port of ours.", show_default=False)
+    ] = None,
+    party: Annotated[
+        str, typer.Option(help="Whose receivers they are: the events' source.")
+    ] = "ais",
+    every: Annotated[
+        float, typer.Option(min=0, help="Seconds between positions of one ship; 0: all.")
+    ] = 60.0,
+    received: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z"],
+            help="When the lines of FILE were received that do not say it.",
+            show_default=False,
+        ),
+    ] = None,
+    assignments: AssignmentsFile = None,
+    metrics_port: MetricsPort = None,
+) -> None:
+    """Take what ships say over AIS, from a receiver or a FILE."""
+    known = _prepared()
+    port = known.gateway_metrics_port if metrics_port is None else metrics_port
+    try:
+        source = ais_gateway.source(path, tcp, udp, known.host)
+        outcomes = ais_gateway.serve(
+            known,
+            source,
+            party=party,
+            seconds=every,
+            received=received,
+            assignments=Assignments(assignments),
+            metrics_port=port,
+        )
+    except (AssignmentsError, PublishError, ValueError, OSError) as error:
+        _fail(str(error))
+    typer.echo("\n".join(f"{number:>9,} {outcome}" for outcome, number in outcomes.most_common()))
 
 
 def _prepared() -> Settings:

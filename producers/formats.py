@@ -1,6 +1,6 @@
 """Every format that we read, by family."""
 
-from producers import air, customs, dcsa, edifact, epcis, iot, own, rail
+from producers import air, ais, customs, dcsa, edifact, epcis, iot, own, rail
 from producers.adapter import Format
 
 FAMILIES: dict[str, tuple[Format, ...]] = {
@@ -12,6 +12,7 @@ FAMILIES: dict[str, tuple[Format, ...]] = {
     "air": air.FORMATS,
     "rail": rail.FORMATS,
     "iot": iot.FORMATS,
+    "ais": ais.FORMATS,
 }
 """Each is a package of `producers`; its page in the docs has the same name."""
 

@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corridor.codes import Mode
+from corridor.codes import Classifier, Mode
+from corridor.identity import derived_id
 from corridor.models import TrackingEvent
 from producers.adapter import Format, Item, Unusable, moment
 
@@ -76,11 +77,19 @@ class Assignments:
             self._by_id[id].append(assignment)
 
     def assign(self, item: Item) -> Item:
-        """An event of a bearer that nobody named, of what it is assigned to at that time."""
+        """An event of a bearer that nobody named, of what it is assigned to when it is told.
+
+        An estimate is a statement about the run that it is for: the next run's is another one.
+        """
         if not isinstance(item, TrackingEvent) or item.run_id not in self._by_id:
             return item
+        estimated = item.classifier is not Classifier.ACTUAL
+        told = item.updated_time if estimated else item.event_time
         for fields, begins, ends in reversed(self._by_id[item.run_id]):
-            if begins <= item.event_time < ends:
+            if begins <= told < ends:
+                if estimated:
+                    of = "/".join(str(fields[name]) for name in SUBJECTS)
+                    fields = {**fields, "event_id": derived_id(item.event_id, of)}
                 return item.model_copy(update=fields)
         return item
 
