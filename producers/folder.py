@@ -199,11 +199,12 @@ class Folder:
         """Publishes what a file says; None if that was broken off."""
         party = self._parties.get(file.party)
         names = party.names if party else frozenset({file.party})
-        format = _format(file.folder, os.pread(descriptor, PIECE_BYTES, 0))
+        size = os.fstat(descriptor).st_size
+        start = os.pread(descriptor, size if size <= WHOLE_BYTES else PIECE_BYTES, 0)
+        format = _format(file.folder, start)
         if party is not None and not party.may_use(format.name):
             detail = f"{file.party} has not been granted the format {format.name}"
             format = _refusing(format.name, Rejected(Reject.UNSUPPORTED, None, detail))
-        size = os.fstat(descriptor).st_size
         by_line = size > PIECE_BYTES and format.by_line and _is_of_lines(descriptor, format)
         if size > WHOLE_BYTES and not by_line:
             detail = f"a file of this format may have {WHOLE_BYTES:,} bytes; send it in parts"

@@ -1,7 +1,9 @@
 """The gateway as a process: uvicorn with the bounds that an open port needs."""
 
 import asyncio
+import logging
 import signal
+import socket
 
 import structlog
 import uvicorn
@@ -60,11 +62,11 @@ def run(settings: Settings, metrics_port: int | None = None) -> None:
         raise SettingsError(f"CORRIDOR_PARTIES: {error}") from None
     if not parties.all():
         log.warning("nobody may send anything yet: corridor parties add", file=str(path))
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.create_server((settings.host, settings.push_port), family=family)
     outlet = Outlet(settings)
     config = uvicorn.Config(
         app.create(settings, parties, outlet),
-        host=settings.host,
-        port=settings.push_port,
         http=Protocol,
         ws="none",
         log_config=None,
@@ -81,4 +83,5 @@ def run(settings: Settings, metrics_port: int | None = None) -> None:
         # uvicorn stops at a signal, and then sends it once more to whoever was there before
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, lambda signum, frame: None)
-        uvicorn.Server(config).run()
+        logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+        uvicorn.Server(config).run(sockets=[listening])
