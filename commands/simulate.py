@@ -23,7 +23,6 @@ from producers.simulator.simulate import Parameters, Replay, Summary
 from producers.simulator.simulate import simulate as run
 
 
-
 class Noise(StrEnum):
     """How much goes wrong in telling; `producers.simulator.noise.LEVELS`."""
 
@@ -89,19 +88,20 @@ def simulate(
                 _run(parameters, drop, write)
             typer.echo(f"{drop.files:,} messages in {messages}")
         elif output is not None:
-            _to_file(parameters, output, truth or _beside(output))
+            to_file(parameters, output, truth or _beside(output))
             typer.echo(f"written to {output}")
         else:
             with tempfile.TemporaryDirectory() as folder:
                 path = Path(folder) / f"{corridor}-{seed}.jsonl"
-                _to_file(parameters, path, truth)
-                replay(str(path), speed=speed)
+                to_file(parameters, path, truth)
+                replay([str(path)], speed=speed)
     except (UnknownCorridor, OSError) as error:
         console.print(str(error), markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1) from None
 
 
-def _to_file(parameters: Parameters, output: Path, truth: Path | None) -> None:
+def to_file(parameters: Parameters, output: Path, truth: Path | None) -> None:
+    """Simulates, says how much, and writes the replay file."""
     sorter = Sorter()
     with _truth(truth) as write:
         _run(parameters, Replay(sorter), write)

@@ -70,9 +70,9 @@ def messages(
     # drawn one after the other whatever happens, so that a rate changes nothing else
     chances = [rng.random() for _ in range(6)]
     lost, duplicate, late, wrong, false, malformed = chances
+    available = made + lognormal(rng, delay / 4, level.sigma)
     if lost < loss:
         return
-    available = made + lognormal(rng, delay / 4, level.sigma)
     if late < level.late:
         available += min(lognormal(rng, 9 * HOUR, 0.9), 4 * DAY)
     said = statement.but(updated=made)

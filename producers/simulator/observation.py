@@ -98,7 +98,7 @@ class Observer:
         self._ping_factor = ping_factor
         self._listener = listener
         self._truth = truth
-        self._rngs: dict[str, Random] = {}
+        self._rngs: dict[tuple[str, str], Random] = {}
         self._biases: dict[str, Bias] = {}
 
     # --- documents
@@ -157,13 +157,14 @@ class Observer:
     def arrived(self, run: Run) -> None:
         """A run arrived, and all that was said on its way."""
         assert run.arrived is not None
-        self._estimates(run)
+        self._estimates(run, run.arrived)
         self._positions(run, run.arrived)
         self._of_run(run, "ARRIVED", run.arrived, run.lane.target, self._reasons(run))
 
     def diverted(self, run: Run, place: Place | None = None) -> None:
         """A run goes elsewhere."""
         assert run.diverted is not None
+        self._estimates(run, run.diverted)
         self._positions(run, run.diverted)
         self._of_run(run, "DIVERTED", run.diverted, None, self._reasons(run))
 
@@ -232,10 +233,8 @@ class Observer:
             reasons = _OTHER_REASONS
         return (reasons[int(choice * len(reasons))],)
 
-    def _estimates(self, run: Run) -> None:
+    def _estimates(self, run: Run, until: float) -> None:
         """What the carrier expected on the way: late to admit a delay, and too hopeful."""
-        assert run.departed is not None
-        assert run.arrived is not None
         assert run.trip is not None
         carrier = run.service.carrier_id
         bias = self._biases.get(carrier)
@@ -247,6 +246,8 @@ class Observer:
         whole = run.service.duration
         for number, fraction in enumerate(ESTIMATES_AT):
             made = run.trip.time_at(fraction) + 600
+            if made >= until:
+                break
             left = (1 - fraction) * whole
             late = max(0.0, made - (run.scheduled + fraction * whole))
             expected = run.scheduled + whole + OPTIMISM * late
@@ -424,21 +425,23 @@ class Observer:
 
     # --- saying
 
-    def _rng(self, subject: str) -> Random:
-        rng = self._rngs.get(subject)
+    def _rng(self, subject: str, purpose: str = "seen") -> Random:
+        """What is seen of a subject, and what is made of that on the way, are apart."""
+        rng = self._rngs.get((subject, purpose))
         if rng is None:
-            rng = self._rngs[subject] = self._chance.stream("told", subject)
+            rng = self._rngs[subject, purpose] = self._chance.stream(purpose, subject)
         return rng
 
     def forget(self, subject: str) -> None:
         """Nothing more will be said of it."""
-        self._rngs.pop(subject, None)
+        for purpose in ("seen", "told"):
+            self._rngs.pop((subject, purpose), None)
 
     def _say(
         self, kind: str, subject: str, statement: Statement, made: float | None = None
     ) -> None:
         delay = DELAYS[kind] * 60
-        rng = self._rng(subject)
+        rng = self._rng(subject, "told")
         # an estimate is told when it is made, not when it comes true
         truth = statement if made is None else statement.but(time=made)
         for told in messages(self._level, self._loss, truth, delay, rng):

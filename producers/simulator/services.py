@@ -53,7 +53,7 @@ class Run:
         self.costs: dict[str, int] = {}
         """Seconds of delay by cause."""
         self.oracle: tuple[float, ...] = ()
-        """Quantiles of the arrival, foreseen at departure by one who knows the world's state."""
+        """Quantiles and mean of the arrival, foreseen at departure by one who knows the world."""
 
     @property
     def key(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
-import orjson
+import msgspec
 
 from corridor import topics
 from corridor.codes import EventType, Mode
@@ -23,7 +23,7 @@ from producers.simulator.observation import Observer
 from producers.simulator.queues import Queue
 from producers.simulator.services import Board, services_of
 from producers.simulator.shipments import UNITS_EACH, Journey, Shipment, unit_count
-from producers.simulator.statements import Listener, Statement
+from producers.simulator.statements import Listener, Statement, text
 from producers.simulator.truth import Truth
 from producers.simulator.weather import Skies
 from producers.simulator.world import Regime, World, queue_factor
@@ -84,12 +84,20 @@ def simulate(
     ends = begins + parameters.days * DAY
     place = geography(parameters.corridor_id, chance)
     truth, causes, numbers = Truth(write_truth), Causes(), Numbers(chance)
-    truth.simulation(**asdict(parameters))
     regime = _regime(place, chance, causes, (begins + ends) / 2)
     queues = _queues(place, chance, regime, begins - WARM_UP)
     skies = Skies(chance, begins - WARM_UP, ends + LONGEST)
     boards = _boards(place, chance, numbers, parameters, begins)
-    _move_one_timetable(boards, chance, causes, (begins + ends) / 2)
+    moved = _move_one_timetable(boards, chance, (begins + ends) / 2)
+    truth.simulation(
+        **asdict(parameters),
+        regime={
+            "begins": text(regime.begins),
+            "slower_node": regime.node_id,
+            "slower_leg": regime.leg_id,
+            "moved_timetable": moved,
+        },
+    )
     observer = Observer(
         chance,
         LEVELS[parameters.noise],
@@ -226,18 +234,17 @@ def _boards(
     return boards
 
 
-def _move_one_timetable(
-    boards: dict[str, Board], chance: Chance, causes: Causes, middle: float
-) -> None:
-    """From the middle on, one service leaves at other times of the day."""
-    rng = chance.stream("timetable")
+def _move_one_timetable(boards: dict[str, Board], chance: Chance, middle: float) -> str | None:
+    """From the middle on, one service leaves at other times of the day; says which."""
     services = [
         service for board in boards.values() for service in board.services if service.offsets
     ]
-    if services:
-        service = rng.choice(services)
-        service.changes_at = middle
-        service.shift = policy.REGIME_TIMETABLE_HOURS * HOUR
+    if not services:
+        return None
+    service = chance.stream("timetable").choice(services)
+    service.changes_at = middle
+    service.shift = policy.REGIME_TIMETABLE_HOURS * HOUR
+    return service.service_id
 
 
 class Replay:
@@ -257,7 +264,8 @@ class Replay:
                 round(available) * 1_000_000,
                 TOPIC_OF[EventType(statement.event_type)],
                 subject.encode(),
-                orjson.dumps(event),
+                # of exact size: what orjson returns would occupy eight times as much
+                msgspec.json.encode(event),
                 True,
             )
         )
@@ -269,7 +277,7 @@ class Replay:
                 round(available) * 1_000_000,
                 topics.ITINERARIES.name,
                 itinerary["unit_id"].encode(),
-                orjson.dumps(itinerary),
+                msgspec.json.encode(itinerary),
                 True,
             )
         )

@@ -12,7 +12,8 @@ from producers.simulator.services import Run
 from producers.simulator.shipments import Journey
 from producers.simulator.statements import Statement, text
 
-QUANTILES = ("p05", "p25", "p50", "p75", "p95")
+ORACLE = ("p05", "p25", "p50", "p75", "p95", "mean")
+"""What a run's `oracle` holds."""
 
 
 class Truth:
@@ -33,6 +34,7 @@ class Truth:
         row: dict[str, Any] = {
             "run_id": run.run_id,
             "leg_id": run.lane.leg_id,
+            "key": run.key,
             "service_id": run.service.service_id,
             "mode": run.lane.mode,
             "scheduled": text(run.scheduled),
@@ -41,11 +43,12 @@ class Truth:
             "actual_departure": _maybe(run.departed),
             "actual_arrival": _maybe(run.arrived),
             "ending": run.ending,
+            "capacity": run.service.capacity,
             "units": [journey.unit_id for journey in run.aboard],
             "causes": _costs(run.costs),
         }
         if run.oracle:
-            row["oracle"] = dict(zip(QUANTILES, map(text, run.oracle), strict=True))
+            row["oracle"] = dict(zip(ORACLE, map(text, run.oracle), strict=True))
         self._row("run", row)
 
     def unit_leg(self, journey: Journey, index: int, ending: str | None, causes: Causes) -> None:

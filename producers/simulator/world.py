@@ -412,7 +412,7 @@ class World:
             wait = queue.foresee(state, trip.ends, rng) if queue and state else 0.0
             arrivals.append(trip.ends + wait)
         arrivals.sort()
-        run.oracle = tuple(arrivals[index] for index in _QUANTILES)
+        run.oracle = (*(arrivals[index] for index in _QUANTILES), sum(arrivals) / FUTURES)
 
     def _approach(self, run: Run) -> None:
         queue = self._queues.get(("BERTH", run.lane.target.node_id))
