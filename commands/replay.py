@@ -19,6 +19,7 @@ from producers import nycflights13
 from producers.publisher import Publisher, PublishError
 from producers.replay import run
 from producers.replay.file import ReplayFileError, ReplayWriter, look, read
+from producers.replay.ordering import merged
 from producers.replay.record import Record, to_micros, to_time
 
 INTERRUPTED = 130
@@ -28,8 +29,9 @@ console = Console(stderr=True)
 
 
 def replay(
-    source: Annotated[
-        str, typer.Argument(metavar="FILE|nycflights13", help="A replay file, or the flights.")
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="FILE|nycflights13…", help="Replay files, or the flights."),
     ],
     speed: Annotated[
         float | None,
@@ -48,14 +50,17 @@ def replay(
         typer.Option(help="Write a replay file instead (.gz: gzipped); Kafka is not needed."),
     ] = None,
 ) -> None:
-    """Publishes a replay file, or the built-in nycflights13, in order of availability.
+    """Publishes replay files, or the built-in nycflights13, in order of availability.
+
+    Several are played as one history.
 
     Lines that are no messages go to dead.letters, and the replay goes on.
 
     Ctrl-C stops it, and waits until Kafka has confirmed what was sent.
     """
     try:
-        total, items = _open(source)
+        opened = [_open(source) for source in sources]
+        total, items = sum(lines for lines, _ in opened), merged(*(items for _, items in opened))
         end = to_micros(until.replace(tzinfo=UTC)) if until else None
         player = _Player(total if limit is None else min(limit, total), speed, limit, end)
         if output is not None:

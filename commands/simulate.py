@@ -100,21 +100,27 @@ def simulate(
         raise typer.Exit(1) from None
 
 
-def to_file(parameters: Parameters, output: Path, truth: Path | None) -> None:
+def to_file(parameters: Parameters, output: Path, truth: Path | None, *, tell: bool = True) -> None:
     """Simulates, says how much, and writes the replay file."""
     sorter = Sorter()
     with _truth(truth) as write:
-        _run(parameters, Replay(sorter), write)
+        _run(parameters, Replay(sorter), write, tell)
     with ReplayWriter(output) as writer:
         for record in sorter.sorted():
             writer.write(record)
 
 
-def _run(parameters: Parameters, listener: Replay | Drop, write: Callable[[bytes], object]) -> None:
+def _run(
+    parameters: Parameters,
+    listener: Replay | Drop,
+    write: Callable[[bytes], object],
+    tell: bool = True,
+) -> None:
     began = time.monotonic()
     with console.status(f"Simulating {parameters.shipments:,} shipments …"):
         summary = run(parameters, listener, write)
-    _tell(summary, listener.kinds, time.monotonic() - began)
+    if tell:
+        _tell(summary, listener.kinds, time.monotonic() - began)
 
 
 @contextmanager

@@ -86,6 +86,8 @@ def explain(error: ValidationError, tags: Sequence[str] = ()) -> Rejected:
         reason = Reject.UNKNOWN_CODE
     elif field == "schema_version":
         reason = Reject.UNKNOWN_VERSION
+    elif field in ("latitude", "longitude") and "than_equal" in first["type"]:
+        return Rejected(Reject.IMPOSSIBLE_POSITION, field, "not on Earth: " + first["msg"].lower())
     others = len(errors) - 1
     more = f" (and {others} more)" if others else ""
     return Rejected(reason, field, first["msg"] + more)

@@ -106,7 +106,7 @@ class Tracker:
         if key != record.key:
             return _wrong_key("unit_id")
         if _ahead(itinerary.issued_time, record):
-            return Rejected(Reject.FUTURE, "issued_time", "the itinerary is yet to be issued")
+            return _future("issued_time", "been issued", itinerary.issued_time)
         verdict: str = "SKIPPED"
         index = bucket_of(key)
         if not state.counted(index, record.topic, record.offset):
@@ -132,7 +132,7 @@ class Tracker:
             return _wrong_key(next(name for name in SUBJECTS if getattr(event, name)))
         actual = event.classifier is Classifier.ACTUAL
         if actual and _ahead(event.event_time, record):
-            return Rejected(Reject.FUTURE, "event_time", "the event is yet to happen")
+            return _future("event_time", "happened", event.event_time)
         verdict = self._counted_event(state, event, record, out)
         if actual:
             state.tick(record.topic, event.event_time, record.timestamp)
@@ -251,6 +251,11 @@ class Tracker:
 
 def _ahead(time: datetime, record: ConsumerRecord) -> bool:
     return bool(time.timestamp() * 1000 > record.timestamp + FUTURE_MS)
+
+
+def _future(field: str, what: str, time: datetime) -> Rejected:
+    detail = f"said to have {what} at {time:%Y-%m-%d %H:%M} UTC, which is yet to come"
+    return Rejected(Reject.FUTURE, field, detail)
 
 
 def _wrong_key(field: str) -> Rejected:

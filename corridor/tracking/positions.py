@@ -50,15 +50,17 @@ def locate(located: Located, event: TrackingEvent) -> list[TrackingEvent] | Reje
     detail = plausible(located.whereabouts, *place)
     if detail is not None:
         return Rejected(Reject.IMPOSSIBLE_POSITION, "latitude", detail)
-    return [_told(event, crossing) for crossing in update(located.whereabouts, *place)]
+    crossings = update(located.whereabouts, *place)
+    # where it is when it is first heard of, it came to at some time that nobody knows
+    return [_told(event, crossing) for crossing in crossings if crossing.earliest is not None]
 
 
 def _told(position: TrackingEvent, crossing: Crossing) -> TrackingEvent:
+    assert crossing.earliest is not None
     attributes: dict[str, str | int | float | bool | None] = {
-        "position": f"{position.source}/{position.event_id}"
+        "position": f"{position.source}/{position.event_id}",
+        "not_before": crossing.earliest.isoformat(),
     }
-    if crossing.earliest is not None:
-        attributes["after"] = crossing.earliest.isoformat()
     subject = {
         name: value
         for name in ("unit_id", "run_id", "shipment_id", "mode")

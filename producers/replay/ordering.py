@@ -8,6 +8,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import IO
 
+from corridor.models import DeadLetter
 from producers.replay.record import Record
 
 MEMORY_BYTES = 64 * 1024 * 1024
@@ -84,3 +85,19 @@ def _read(file: IO[bytes]) -> Iterator[Record]:
             yield Record._make(marshal.load(file))
         except EOFError:
             return
+
+
+def merged(*sources: Iterator[Record | DeadLetter]) -> Iterator[Record | DeadLetter]:
+    """Several sources, each in order of availability, as one in that order.
+
+    What a source has rejected comes where it was met.
+    """
+    return (item for _, item in heapq.merge(*map(_dated, sources), key=_by_available))
+
+
+def _dated(source: Iterator[Record | DeadLetter]) -> Iterator[tuple[int, Record | DeadLetter]]:
+    reached = 0
+    for item in source:
+        if isinstance(item, Record):
+            reached = item.available
+        yield reached, item

@@ -338,11 +338,19 @@ def crossings(worker: Worker) -> list[tuple[str, str]]:
 def test_positions_of_a_vessel_show_that_it_left_and_where() -> None:
     worker = Worker()
     latitude, longitude = QINZHOU
-    for hour in range(8):
-        worker.take(position(hour, latitude - max(0, hour - 2) * 0.2, longitude, hour))
+    for hour, south in enumerate((1, 0.8, 0.6, 0.4, 0.2, 0, 0, 0.2, 0.4, 0.6)):
+        worker.take(position(hour, latitude - south, longitude, hour))
     worker.fan_out()
-    assert ("ARRIVED", "CNQZH") in crossings(worker)
-    assert crossings(worker)[-1] == ("DEPARTED", "CNQZH")
+    codes = [code for code, node in crossings(worker) if node == "CNQZH"]
+    assert codes == ["APPROACHING", "ARRIVED", "DEPARTED"]
+
+
+def test_a_vessel_that_is_first_heard_of_in_port_has_not_arrived_just_then() -> None:
+    worker = Worker()
+    worker.take(position(0, *QINZHOU, 0))
+    worker.take(position(1, *QINZHOU, 1))
+    worker.fan_out()
+    assert crossings(worker) == []
 
 
 def test_a_position_that_cannot_be_is_a_dead_letter() -> None:
