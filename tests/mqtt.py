@@ -19,6 +19,7 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from corridor.containers import check_digit
 from tests.support import free_port, running
 
 MOSQUITTO = (
@@ -98,11 +99,12 @@ def lock_message(number: int, locks: int = 500) -> tuple[str, bytes]:
     """A device, and one of its messages: a position every minute."""
     device, seq = number % locks, number // locks
     dice = random.Random(device)
+    serial = f"MSKU{device:06}"
     message = {
         "device": f"LOCK{device:05}",
         "seq": seq,
         "time": 1_790_000_000 + 60 * seq,
-        "bill": f"BILL{device:05}",
+        "container": f"{serial}{check_digit(serial)}",
         "position": {"lat": 29.6 - seq / 1000, "lon": 106.5 + dice.random(), "accuracy": 5},
         "speed": 61.5,
         "battery": 80,

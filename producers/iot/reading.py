@@ -28,7 +28,7 @@ _STATUS: Code = (EventType.IOT, "DEVICE_STATUS")
 _LOST: Code = (EventType.IOT, "SIGNAL_LOST")
 _LOW: Code = (EventType.IOT, "LOW_BATTERY")
 _MEASURED: Code = (EventType.REEFER, "MEASURED")
-_BESIDES = frozenset({_LOW, _LOST, _STATUS, _MEASURED, (EventType.REEFER, "ADJUSTED")})
+_BESIDES = frozenset({_LOW, _LOST, _MEASURED, (EventType.REEFER, "ADJUSTED")})
 """What is told beside a position, which then is an event of its own."""
 
 
@@ -189,9 +189,9 @@ def _stated(codes: dict[Code, None], located: bool, report: Report) -> Iterator[
     measures = isinstance(report, Reefer) and not MEASURED.isdisjoint(report.model_fields_set)
     if measures and (EventType.REEFER, "ADJUSTED") not in stated:
         stated[_MEASURED] = None
-    stated.pop(_BREADCRUMB, None)
+    for vague in (_BREADCRUMB, _STATUS):  # every event says where the device is, and that it lives
+        stated.pop(vague, None)
     if located and _BESIDES.issuperset(stated):
-        stated.pop(_STATUS, None)
         stated[_BREADCRUMB] = None
     elif not stated:
         stated[_STATUS] = None

@@ -80,7 +80,7 @@ _FIELDS: Final = {
     "signal": "signal signaldbm rssi signalstrength csq gsmsignal",
     "firmware": "firmware firmwareversion fw fwversion softwareversion",
     "low": "lowbattery batterylow islowbattery",
-    "buffered": "buffered stored historical history isbuffered replayed",
+    "buffered": "buffered stored historical isbuffered replayed",
     "ignition": "ignition acc ignitionon",
     "odometer": "odometer odometerkm mileage",
     # the cargo's
