@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from corridor.containers import is_container_number
-from producers.simulator.formats import air, customs, dcsa, devices, edifact, own, rail
+from producers.simulator.formats import air, customs, dcsa, devices, edifact, epcis, own, rail
 from producers.simulator.statements import Statement
 
 
@@ -39,7 +39,9 @@ def _habit(statement: Statement) -> tuple[str, str, _Encode]:
         if mode == "RAIL" and code in rail.STATUSES:
             return rail.TAF_TSI, "xml", rail.encode
         if mode == "AIR" and statement.unit_id and code in air.STATUSES:
-            return air.FSU, "txt", air.encode
+            if statement.party in air.MODERN:
+                return air.XFSU, "xml", air.message
+            return air.FSU, "txt", air.telex
         # of a truck the standard names no run, so it must name the unit
         if boxed and mode != "AIR" and (mode != "TRUCK" or statement.unit_id):
             flat = statement.party in dcsa.OLD_FASHIONED and not statement.retracted
@@ -48,11 +50,13 @@ def _habit(statement: Statement) -> tuple[str, str, _Encode]:
         if not boxed:
             by_air = mode in (None, "AIR") and "-" in (statement.unit_id or "")
             if by_air and code in air.STATUSES:
-                return air.FSU, "txt", air.encode
+                return air.FSU, "txt", air.telex
         elif code in edifact.GATES:
             return edifact.CODECO, "edi", edifact.codeco
         elif code in edifact.CALLS and mode in ("VESSEL", "BARGE"):
             return edifact.COARRI, "edi", edifact.coarri
+        elif code in epcis.STEPS and mode == "TRUCK":
+            return epcis.EPCIS, "json", epcis.encode
         else:
             return dcsa.TNT, "json", dcsa.nested
     if kind == "CUSTOMS":
