@@ -129,8 +129,12 @@ def _truth(path: Path | None) -> Iterator[Callable[[bytes], object]]:
     if path is None:
         yield lambda line: None
         return
-    with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
-        yield file.write
+    try:
+        with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
+            yield file.write
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     typer.echo(f"truth: {path}")
 
 

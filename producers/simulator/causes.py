@@ -19,8 +19,8 @@ class Cause:
     ends: float | None = None
     parent: str | None = None
     """The cause that led to this one."""
-    runs: dict[str, int] = field(default_factory=dict)
-    """Seconds that it delays each run."""
+    runs: dict[tuple[str, str], int] = field(default_factory=dict)
+    """Seconds that it delays each run, by (run_id, leg_id)."""
     units: dict[tuple[str, str], int] = field(default_factory=dict)
     """Seconds that it delays each unit on a leg, by (unit_id, leg_id); not those of its run."""
 

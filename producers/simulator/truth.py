@@ -34,7 +34,6 @@ class Truth:
         row: dict[str, Any] = {
             "run_id": run.run_id,
             "leg_id": run.lane.leg_id,
-            "key": run.key,
             "service_id": run.service.service_id,
             "mode": run.lane.mode,
             "scheduled": text(run.scheduled),
@@ -155,7 +154,10 @@ class Truth:
                     "begins": text(cause.begins),
                     "ends": _maybe(cause.ends),
                     "parent": cause.parent,
-                    "runs": cause.runs,
+                    "runs": [
+                        {"run_id": run, "leg_id": leg, "seconds": seconds}
+                        for (run, leg), seconds in cause.runs.items()
+                    ],
                     "units": [
                         {"unit_id": unit, "leg_id": leg, "seconds": seconds}
                         for (unit, leg), seconds in cause.units.items()

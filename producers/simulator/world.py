@@ -396,7 +396,7 @@ class World:
     def _cost(self, run: Run, cause: Cause, seconds: float) -> None:
         if seconds >= MATTERS:
             run.costs[cause.cause_id] = run.costs.get(cause.cause_id, 0) + round(seconds)
-            cause.runs[run.key] = run.costs[cause.cause_id]
+            cause.runs[run.run_id, run.lane.leg_id] = run.costs[cause.cause_id]
 
     def _foresee(self, run: Run) -> None:
         """The oracle: many possible arrivals, from the world's true state at departure."""
