@@ -7,6 +7,7 @@ import sys
 import threading
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyais.encode import encode_dict
@@ -41,7 +42,13 @@ def told(settings: Settings, party: str) -> Reader:
 
 
 def line(ship: int, second: int = 60) -> bytes:
-    fields = {"msg_type": 1, "mmsi": 413000000 + ship, "lat": 21.5, "lon": 108.5, "second": second}
+    fields: dict[str, Any] = {
+        "msg_type": 1,
+        "mmsi": 413000000 + ship,
+        "lat": 21.5,
+        "lon": 108.5,
+        "second": second,
+    }
     return encode_dict(fields, sentence_type="VDM")[0].encode()
 
 

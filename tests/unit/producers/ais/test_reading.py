@@ -50,7 +50,7 @@ VOYAGE: dict[str, Any] = {
 }
 
 
-def lines(time: datetime | None = RECEIVED, **fields: Any) -> bytes:
+def lines(time: datetime | None = RECEIVED, /, **fields: Any) -> bytes:
     sentences = [line.encode() for line in encode_dict(fields, sentence_type="VDM")]
     return b"\r\n".join(stamped(line, time) if time else line for line in sentences)
 
@@ -168,7 +168,7 @@ def test_an_eta_needs_a_ship_a_time_and_a_place(change: dict[str, Any]) -> None:
     ("part", "name", "value"), [(0, "vessel_name", "SMALL BOAT"), (1, "call_sign", "SB1")]
 )
 def test_a_small_ship_says_who_it_is_in_parts(part: int, name: str, value: str) -> None:
-    message = {"msg_type": 24, "mmsi": 413000002, "partno": part}
+    message: dict[str, Any] = {"msg_type": 24, "mmsi": 413000002, "partno": part}
     (event,) = events(lines(**message, shipname="SMALL BOAT", callsign="SB1"))
     assert event.attributes[name] == value
 
@@ -207,7 +207,8 @@ def test_a_bad_line_does_not_spoil_the_others() -> None:
 
 @pytest.mark.parametrize("kind", sorted(set(OTHERS) - {28}))
 def test_what_is_no_ship_s_word_is_named(kind: int) -> None:
-    text = lines(**{"msg_type": kind, "mmsi": 413000001, "lat": 1, "lon": 1, "dest_mmsi": 1})
+    fields: dict[str, Any] = {"msg_type": kind, "mmsi": 413000001, "lat": 1, "lon": 1}
+    text = lines(**fields, dest_mmsi=1)
     items = AIS.decode(text, "coast")
     assert [item.reason for item in items if isinstance(item, Rejected)] == [Reject.UNSUPPORTED]
 
