@@ -113,7 +113,7 @@ def dead_letter(
         source: Who sent it; by default what the payload says, if that much can be read.
     """
     payload = payload or b""
-    limit = PAYLOAD_KEPT if origin.format is None else EDGE_PAYLOAD_KEPT
+    limit = payload_limit(origin)
     kept = base64.b64encode(payload[:limit]).decode()
     detail = rejected.detail[:SAID]
     if len(payload) > limit:
@@ -131,6 +131,11 @@ def dead_letter(
         payload=kept,
         rejected_time=time,
     )
+
+
+def payload_limit(origin: Origin) -> int:
+    """Bytes of a payload that are kept; of one that is so long, perhaps only the beginning."""
+    return PAYLOAD_KEPT if origin.format is None else EDGE_PAYLOAD_KEPT
 
 
 def _identity(origin: Origin, payload: str) -> str:

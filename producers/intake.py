@@ -119,8 +119,6 @@ def judge(
         # a fault of ours must cost neither the message nor the gateway
         log.exception("decoder failed", format=format.name)
         items = [Rejected(Reject.DECODER_FAILED, None, f"{type(error).__name__}: {error}")]
-    if not items:
-        items = [Rejected(Reject.MALFORMED, None, f"nothing in it says anything: {format.title}")]
     latest = datetime.now(UTC) + FUTURE
     # a character of a message is at most six in JSON, and hardly ever said more than once
     large = len(message) > MESSAGE_BYTES // 16

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from corridor import topics
 from corridor.codes import Reject, Status
-from corridor.decoding import PAYLOAD_KEPT, Decoder, Rejected
+from corridor.decoding import Decoder, Rejected, payload_limit
 from corridor.models import DeadLetter, Itinerary, TrackingEvent
 from producers.formats import BY_NAME
 from producers.intake import judge, record
@@ -30,7 +30,7 @@ class Message(NamedTuple):
 def read(letter: DeadLetter) -> list[Message] | Rejected:
     """What a letter says by today's code, or why it still cannot be used as a whole."""
     payload = base64.b64decode(letter.payload)
-    if len(payload) >= PAYLOAD_KEPT:
+    if len(payload) >= payload_limit(letter.origin):
         return Rejected(letter.reason, None, "only its beginning is kept; send it again")
     origin = letter.origin
     if origin.format is not None:

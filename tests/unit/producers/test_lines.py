@@ -128,7 +128,12 @@ def test_a_written_line_reads_as_the_same_record(line: bytes) -> None:
             "years 1970 to 2199",
         ),
         (raw(EVENT, available_time="x"), Reject.MALFORMED, "available_time", "datetime"),
-        (raw(EVENT, latitude=91), Reject.MALFORMED, "latitude", "less than or equal to 90"),
+        (
+            raw(EVENT, latitude=91),
+            Reject.IMPOSSIBLE_POSITION,
+            "latitude",
+            "less than or equal to 90",
+        ),
         (raw(EVENT, event_type="SMOKE"), Reject.MALFORMED, "event_type", "IOT"),
         (raw(EVENT, unit_id=None), Reject.MALFORMED, "unit_id", "required"),
         (raw(EVENT, code="NOPE"), Reject.UNKNOWN_CODE, "code", "NOPE is not one of"),

@@ -6,7 +6,7 @@ import pytest
 
 from corridor import topics
 from corridor.codes import Reject
-from corridor.decoding import PAYLOAD_KEPT, Rejected, dead_letter
+from corridor.decoding import EDGE_PAYLOAD_KEPT, Rejected, dead_letter
 from corridor.models import DeadLetter, Origin, TrackingEvent
 from producers import quarantine
 from producers.adapter import Format, Item, event
@@ -91,6 +91,6 @@ def test_a_line_of_a_replay_file_is_published_as_the_replay_would() -> None:
 
 
 def test_a_message_of_which_only_the_beginning_is_kept_is_not_replayed() -> None:
-    rejected = quarantine.read(letter(b"U" * (PAYLOAD_KEPT + 1), Origin(format="words")))
+    rejected = quarantine.read(letter(b"U" * (EDGE_PAYLOAD_KEPT + 1), Origin(format="words")))
     assert isinstance(rejected, Rejected)
     assert "send it again" in rejected.detail

@@ -178,7 +178,7 @@ def test_what_only_the_model_understands_is_taken_all_the_same() -> None:
         (EVENTS, changed(EVENT, event_time="2026-01-02T03:04:05"), Reject.MALFORMED, "event_time"),
         (EVENTS, changed(EVENT, event_time="1969-12-31T23:00:00Z"), Reject.MALFORMED, "event_time"),
         (EVENTS, changed(EVENT, event_time="2200-01-01T00:00:00Z"), Reject.MALFORMED, "event_time"),
-        (EVENTS, changed(EVENT, latitude=91), Reject.MALFORMED, "latitude"),
+        (EVENTS, changed(EVENT, latitude=91), Reject.IMPOSSIBLE_POSITION, "latitude"),
         (EVENTS, changed(EVENT, event_id=""), Reject.MALFORMED, "event_id"),
         (EVENTS, changed(EVENT, event_id=None), Reject.MALFORMED, "event_id"),
         (EVENTS, changed(EVENT, updated_time=None), Reject.MALFORMED, "updated_time"),
