@@ -237,7 +237,7 @@ class Gateway:
 
     def _on_disconnect(self, *arguments: object) -> None:
         reason = arguments[3]
-        if isinstance(reason, ReasonCode) and reason.is_failure:
+        if self._refusal is None and isinstance(reason, ReasonCode) and reason.is_failure:
             self._refusal = str(reason)
 
     # messages ------------------------------------------------------------------------------------

@@ -22,6 +22,8 @@ _CARNET = re.compile(r"[A-Z]{2}\d{8}")
 _BLANK = re.compile(r"\s+")
 _MILLISECONDS = 1e11
 """Unix times from here on are in milliseconds: as seconds they would be of the year 5138."""
+_FIRST = 946_684_800.0
+"""The year 2000: what is earlier is a clock that was never set."""
 
 _BREADCRUMB: Code = (EventType.IOT, "BREADCRUMB")
 _STATUS: Code = (EventType.IOT, "DEVICE_STATUS")
@@ -134,13 +136,14 @@ def _times(report: Report, words: Spelled) -> tuple[datetime, datetime]:
 
 
 def _moment(said: str | float, field: str, zone: str | None) -> datetime:
-    if isinstance(said, str) and not said.strip().isdecimal():
+    if isinstance(said, str) and not (said.strip().isdecimal() and said.isascii()):
         return moment(said, field, zone=zone)
     seconds = float(said) if isinstance(said, float) or len(said) < 20 else -1.0
     if seconds >= _MILLISECONDS:
         seconds /= 1000
-    if not 0 < seconds < _MILLISECONDS:
-        malformed(field, f"{str(said)[:40]!r} is no Unix time")
+    if not _FIRST <= seconds < _MILLISECONDS:
+        detail = f"{str(said)[:40]!r} is no Unix time since 2000; clocks that are not set say so"
+        malformed(field, detail)
     try:
         return datetime.fromtimestamp(round(seconds, 6), UTC)
     except (ValueError, OverflowError, OSError):

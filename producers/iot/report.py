@@ -28,12 +28,18 @@ def _texts(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
+def _no_flag(value: Any) -> Any:
+    """`true` would be one second past 1970."""
+    return [value] if isinstance(value, bool) else value
+
+
 def _state(value: Any) -> Any:
     return str(value).lower() if isinstance(value, bool | int | float) else value
 
 
 Text = Annotated[str, BeforeValidator(_text), Field(min_length=1, max_length=200)]
 State = Annotated[str, BeforeValidator(_state), Field(min_length=1, max_length=200)]
+When = Annotated[str | float, BeforeValidator(_no_flag)]
 Number = Annotated[float, BeforeValidator(_number)]
 Percent = Annotated[Number, Field(ge=0, le=100)]
 Texts = Annotated[tuple[State, ...], BeforeValidator(_texts), Field(max_length=50)]
@@ -48,7 +54,7 @@ class Report(BaseModel):
     device: Text = Field(description="The device's id: serial number, IMEI.")
     message: Text | None = Field(None, description="The message's own id, if it has one.")
     seq: Text | None = Field(None, description="The device's counter of messages.")
-    time: str | float | None = Field(
+    time: When | None = Field(
         None,
         description="When it was so: ISO 8601 with an offset (or `zone`), or Unix time in seconds"
         " or milliseconds. Needed in all but a last will.",
@@ -56,11 +62,11 @@ class Report(BaseModel):
     zone: Text | None = Field(
         None, description="Offset of times that have none: `+08:00`, `Z`.", examples=["+08:00"]
     )
-    sent: str | float | None = Field(None, description="When the message was sent.")
-    connected: str | float | None = Field(
+    sent: When | None = Field(None, description="When the message was sent.")
+    connected: When | None = Field(
         None, description="Of a last will: when the connection began that it is the end of."
     )
-    received: str | float | None = Field(
+    received: When | None = Field(
         None, description="Of a last will without a time: added by the gateway."
     )
 

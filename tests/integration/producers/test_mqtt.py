@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
@@ -20,6 +21,8 @@ from corridor import topics
 from corridor.models import DeadLetter, TrackingEvent
 from corridor.settings import Settings
 from producers.iot import LOCK
+from producers.iot import mqtt as mqtt_gateway
+from producers.publisher import Publisher, PublishError
 from tests.mqtt import Broker, Locks, broker, lock_message
 from tests.support import ROOT, free_port, running, unique_name, wait_until
 
@@ -202,3 +205,62 @@ def test_a_last_will_is_told_with_the_time_of_its_receipt(
         locks.close()
     assert event.code == "SIGNAL_LOST"
     assert before - 1 < event.event_time.timestamp() < time.time() + 1
+
+
+class Kafka:
+    """A publisher that takes everything, and confirms it or not."""
+
+    def __init__(self, *, confirms: bool) -> None:
+        self.taken: list[bytes] = []
+        self._confirms = confirms
+
+    def publish(self, topic: str, key: bytes, value: bytes) -> None:
+        self.taken.append(value)
+
+    def flush(self) -> None:
+        if self.taken and not self._confirms:
+            raise PublishError("Kafka does not confirm")
+
+
+def in_process(mqtt: Broker, party: str, directory: Path, kafka: Kafka) -> mqtt_gateway.Gateway:
+    settings = Settings(
+        mqtt=mqtt.address,
+        mqtt_version="5" if mqtt.version == "5" else "3.1.1",
+        mqtt_topic=f"corridor/{party}/+/+",
+        mqtt_group=party,
+        data=directory,
+    )
+    return mqtt_gateway.Gateway(settings, cast(Publisher, kafka), client_id=party)
+
+
+def test_what_kafka_did_not_confirm_is_delivered_again(
+    mqtt: Broker, tmp_path: Path, party: str
+) -> None:
+    failing, working = Kafka(confirms=False), Kafka(confirms=True)
+    first = in_process(mqtt, party, tmp_path, failing)
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            first.run()
+        except PublishError as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    wait_until(lambda: first.trouble is None, what="connected")
+    locks = Locks(mqtt.address, party)
+    device, message = lock_message(1)
+    locks.publish(message, device)
+    thread.join(20)
+    assert len(ended) == 1
+    second = in_process(mqtt, party, tmp_path, working)
+    thread = threading.Thread(target=second.run)
+    thread.start()
+    try:
+        wait_until(lambda: working.taken, what="the message again")
+    finally:
+        second.stop()
+        thread.join(20)
+        locks.close()
+    assert working.taken == failing.taken

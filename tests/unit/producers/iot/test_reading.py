@@ -165,6 +165,11 @@ def test_a_time_without_an_offset_is_refused() -> None:
     assert (fault.reason, fault.field) == (Reject.MALFORMED, "time")
 
 
+@pytest.mark.parametrize("time", [0, 12, True, "9" * 25, 1e308, "soon", [], {}])
+def test_a_time_that_no_clock_shows_is_refused(time: object) -> None:
+    assert all(isinstance(item, Rejected) for item in read(LOCK, {**MESSAGE, "time": time}))
+
+
 def test_nought_nought_is_no_position_but_the_rest_is_told() -> None:
     fault, event = read(LOCK, {**MESSAGE, "lat": 0, "lon": 0, "event": "tamper"})
     assert isinstance(fault, Rejected)
