@@ -172,3 +172,5 @@ GIVES_UP = 0.08
 """Share of the bookings that are withdrawn when their run is cancelled."""
 RECOVERY_HOURS = (48, 0.5)
 """Median and sigma from a diversion to being back on the way."""
+ENDORSED = 0.4
+"""Share of the bills of several legs that are endorsed under way."""

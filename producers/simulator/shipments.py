@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from random import Random
 
+from corridor.codes import Mode
 from producers.simulator.chance import weighted
 from producers.simulator.lanes import Lane
 from producers.simulator.services import Run
@@ -26,6 +27,11 @@ class Shipment:
     parties: tuple[str, ...]
     under_tir: bool = False
     journeys: list["Journey"] = field(default_factory=list)
+
+    @property
+    def has_bill(self) -> bool:
+        """Whether one bill goes with it all the way; air cargo has its waybill."""
+        return all(lane.mode is not Mode.AIR for lane in self.lanes)
 
     @property
     def over(self) -> bool:

@@ -105,7 +105,8 @@ class World:
     def book(self, shipment: Shipment) -> None:
         """A shipment is booked: each of its units gets an itinerary, and will be handed in."""
         self._now = shipment.booked_at
-        self._observer.document(shipment, "MTD_ISSUED", shipment.ready_at)
+        if shipment.has_bill:
+            self._observer.document(shipment, "MTD_ISSUED", shipment.ready_at)
         for journey in shipment.journeys:
             journey.expected = shipment.ready_at
             abroad = shipment.lanes[0].international or shipment.under_tir
@@ -211,6 +212,13 @@ class World:
             before.target.kind == "LOCK"
             or journey.shipment.dwells[index - 1] <= policy.THROUGH_HOURS
         )
+
+    def _stays_aboard(self, journey: Journey, index: int) -> bool:
+        """Whether a unit goes into a leg without being loaded: by the same barge, or truck."""
+        if index == 0:
+            return False
+        before, lane = journey.lanes[index - 1], journey.lanes[index]
+        return self._through(journey, index) or before.mode is lane.mode is Mode.TRUCK
 
     def _replan(
         self, journey: Journey, index: int, ready: float, left: float, latest: float
@@ -384,7 +392,8 @@ class World:
             share = journey.rng.uniform(0.1, 0.9)
             loaded = journey.ready_at + share * (run.departed - journey.ready_at)
             journey.ready_at = None
-            self._observer.moved(journey, "LOADED", loaded, origin, run)
+            if not self._stays_aboard(journey, journey.at):
+                self._observer.moved(journey, "LOADED", loaded, origin, run)
 
     def _cost_of_weather(self, run: Run, shocks: list[tuple[Shock, float]]) -> None:
         for shock, seconds in shocks:
@@ -456,6 +465,7 @@ class World:
             self._end_leg(journey, "ARRIVED")
             journey.arrived_at = self._now
             journey.expected = self._now + self._allowed(journey, journey.at - 1)
+        self._endorse(run)
         queue = self._queue_at(run.lane)
         if queue is None:
             self._handle(run)
@@ -479,6 +489,16 @@ class World:
                 self._observer.passing(run, "GAUGE_CHANGE_END", ends, place)
             self._observer.passing(run, "HANDED_OVER", ends + 900, place)
         self.at(ends, self._handle, run)
+
+    def _endorse(self, run: Run) -> None:
+        """Some bills change hands while the goods are on their way."""
+        for shipment in dict.fromkeys(journey.shipment for journey in run.aboard):
+            first = shipment.journeys[0]
+            if first in run.aboard and first.at == 1 < len(first.lanes) and shipment.has_bill:
+                rng = self._chance.stream("bill", shipment.shipment_id)
+                after = lognormal(rng, 20 * HOUR, 0.8)
+                if rng.random() < policy.ENDORSED:
+                    self._observer.document(shipment, "MTD_ENDORSED", self._now + after)
 
     def _queue_at(self, lane: Lane) -> Queue | None:
         """The queue that a run joins once it has arrived."""
@@ -514,7 +534,7 @@ class World:
         yard = lognormal(rng, policy.YARD_MINUTES[0] * 60, policy.YARD_MINUTES[1])
         last = journey.at == len(journey.lanes)
         onward = None if last else journey.lanes[journey.at]
-        stays = run.lane.mode is Mode.TRUCK and onward is not None and onward.mode is Mode.TRUCK
+        stays = not last and self._stays_aboard(journey, journey.at)
         flies_on = onward is not None and run.lane.mode is onward.mode is Mode.AIR
         crosses = run.lane.international or (onward is not None and onward.international)
         border = place.kind == "BORDER"
@@ -588,7 +608,7 @@ class World:
     def _over(self, journey: Journey) -> None:
         journey.over = True
         shipment = journey.shipment
-        if shipment.over and journey.at == len(journey.lanes):
+        if shipment.has_bill and shipment.over and journey.at == len(journey.lanes):
             self._observer.document(shipment, "MTD_SURRENDERED", self._now)
         self._observer.forget(journey.unit_id)
         self._released(journey, self._now)

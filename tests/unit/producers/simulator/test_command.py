@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from commands import simulate
 from commands.main import app
 from producers import formats
 from producers.replay.file import look
@@ -67,3 +68,16 @@ def test_an_unknown_corridor_ends_with_one_sentence(tmp_path: Path) -> None:
 def test_no_positions_are_told_if_none_are_wanted(tmp_path: Path, small: tuple[str, ...]) -> None:
     run(*small, "--output", str(tmp_path / "history.jsonl"), "--positions", "0")
     assert '"BREADCRUMB"' not in (tmp_path / "history.jsonl").read_text()
+
+
+def test_without_a_file_it_is_published_like_a_replay(
+    small: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played: list[tuple[bool, float | None]] = []
+
+    def replay(source: str, *, speed: float | None) -> None:
+        played.append((look(Path(source)).in_order, speed))
+
+    monkeypatch.setattr(simulate, "replay", replay)
+    assert run(*small, "--speed", "3600")[0] == 0
+    assert played == [(True, 3600.0)]
