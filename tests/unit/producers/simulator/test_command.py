@@ -75,8 +75,8 @@ def test_without_a_file_it_is_published_like_a_replay(
 ) -> None:
     played: list[tuple[bool, float | None]] = []
 
-    def replay(source: str, *, speed: float | None) -> None:
-        played.append((look(Path(source)).in_order, speed))
+    def replay(sources: list[str], *, speed: float | None) -> None:
+        played.extend((look(Path(source)).in_order, speed) for source in sources)
 
     monkeypatch.setattr(simulate, "replay", replay)
     assert run(*small, "--speed", "3600")[0] == 0
