@@ -73,6 +73,8 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
             if state.ending is Ending.CANCELLED:
                 state.ending = None  # it ran after all
         elif code == "ARRIVED":
+            if milestone.source == GEOFENCE and state.ending is not None:
+                continue
             if state.arrival is None:
                 state.arrival = milestone.event_time
             state.ending = Ending.ARRIVED

@@ -385,3 +385,14 @@ def test_what_a_party_states_outranks_what_positions_show() -> None:
     worker.fan_out()
     [outcome] = worker.outcomes().values()
     assert outcome[2] == (START + 90 * HOUR).isoformat().replace("+00:00", "Z")
+
+
+def test_positions_do_not_undo_a_diversion_that_a_party_states() -> None:
+    worker = Worker()
+    worker.take(itinerary("U"))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(told("DIVERTED", None, 60))
+    worker.take(told("ARRIVED", "C", 90, source="corridor.geofence"))
+    worker.fan_out()
+    [outcome] = worker.outcomes().values()
+    assert (outcome[0], outcome[2]) == ("DIVERTED", None)
