@@ -1,5 +1,6 @@
 """How a run moves along its leg: parts with their own pace, weather, breakdowns, diversions."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ def travel(
     rng: Random,
     skies: Skies,
     pace: Callable[[Lane, float], float],
+    known: float = math.inf,
 ) -> Trip:
     """One possible trip.
 
@@ -72,7 +74,8 @@ def travel(
         departed: When it began.
         rng: What is left to chance.
         skies: The weather.
-        pace: Regime and season: by what factor movement takes longer at a time.
+        pace: Regime: by what factor movement takes longer at a time.
+        known: Weather that begins later is left out: nobody can foresee it.
     """
     whole = lognormal(rng, lane.hours * HOUR, lane.run_sigma)
     times, fractions = [departed], [0.0]
@@ -84,7 +87,7 @@ def travel(
     stands = lognormal(rng, movement.stop_hours * HOUR, 0.9)
     for index, (fraction, area) in enumerate(lane.parts):
         nominal = lognormal(rng, whole * (fraction - fractions[-1]), movement.part_sigma)
-        took, added = skies.passes(area, now, nominal * pace(lane, now))
+        took, added = skies.passes(area, now, nominal * pace(lane, now), known)
         weather += added
         now += took
         if broken and index == broken_at:

@@ -42,7 +42,7 @@ class Skies:
         self._shocks: dict[str, tuple[list[float], list[Shock]]] = {}
 
     def passes(
-        self, area: str, time: float, nominal: float
+        self, area: str, time: float, nominal: float, known: float
     ) -> tuple[float, list[tuple[Shock, float]]]:
         """How long a movement takes in an area, and how much of it each shock adds.
 
@@ -50,13 +50,14 @@ class Skies:
             area: Where.
             time: When it begins.
             nominal: Seconds that it takes in fair weather.
+            known: Shocks that begin later are left out.
         """
         starts, shocks = self._of(area)
         index = max(0, bisect_right(starts, time) - 1)
         now, left = time, nominal
         added: list[tuple[Shock, float]] = []
         for shock in shocks[index:]:
-            if shock.begins >= now + left:
+            if shock.begins >= now + left or shock.begins > known:
                 break
             if shock.ends <= now:
                 continue

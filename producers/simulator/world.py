@@ -416,7 +416,13 @@ class World:
         arrivals: list[float] = []
         for _ in range(FUTURES):
             trip = travel(
-                run.lane, run.service.movement, run.departed, rng, self._skies, self._pace
+                run.lane,
+                run.service.movement,
+                run.departed,
+                rng,
+                self._skies,
+                self._pace,
+                run.departed,
             )
             wait = queue.foresee(state, trip.ends, rng) if queue and state else 0.0
             arrivals.append(trip.ends + wait)
