@@ -107,6 +107,17 @@ def node(node_id: str) -> Node | None:
     return _index().by_id.get(node_id)
 
 
+def same_place(one: str, other: str) -> bool:
+    """Whether two node ids are the same node, or one is the place that the other is a part of."""
+    if one == other:
+        return True
+    by_id = _index().by_id
+    return any(
+        (found := by_id.get(part)) is not None and found.place == whole
+        for part, whole in ((one, other), (other, one))
+    )
+
+
 def resolve(code: str, facility: str | None = None) -> str | None:
     """The node that a code stands for, or None where there is no such place.
 

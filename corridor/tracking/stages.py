@@ -6,10 +6,12 @@ A stage is not stored but derived from the milestones, so that a late, corrected
 event leads to the same stage in whatever order it came.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from operator import eq
 
 from corridor.codes import Ending, Mode, Stage
+from corridor.network.gazetteer import same_place
 from corridor.tracking.unit import Milestone, PlannedLeg
 
 MILESTONES = frozenset(
@@ -119,35 +121,48 @@ def _leg_of(
 ) -> int | None:
     """The leg that a milestone speaks of: the same run at a fitting node, else a fitting node.
 
-    What is told of a whole run speaks only of legs that go by it.
+    What is told of a whole run speaks only of legs that go by it. Who names only the place of a
+    terminal, or the other way round, is understood where no leg has just that node.
     """
     departing = milestone.code in _DEPARTING
-    node, run = milestone.node_id, milestone.run_id
-    same_run = [i for i, state in enumerate(states) if run is not None and state.run_id == run]
-    if milestone.shared and run is not None:
-        ends = milestone.code in _ENDINGS
-        candidates = [
-            index
-            for index in same_run
-            if node is None
-            or node == (legs[index].from_node if departing else legs[index].to_node)
-            or (ends and node in (legs[index].from_node, legs[index].to_node))
-        ]
-    else:
-        fitting = [
-            index
-            for index, leg in enumerate(legs)
-            if (node is None and index in same_run)
-            or (node is not None and node == (leg.from_node if departing else leg.to_node))
-            or (milestone.code in _ENDINGS and index in same_run)
-        ]
-        candidates = [index for index in fitting if index in same_run] or fitting
+    candidates = _candidates(milestone, legs, states, eq)
+    if not candidates and milestone.node_id is not None:
+        candidates = _candidates(milestone, legs, states, same_place)
     if not candidates:
         return None
     for index in candidates:  # a node passed twice: the first visit that is still open
         if states[index].arrival is None or not departing:
             return index
     return candidates[-1]
+
+
+def _candidates(
+    milestone: Milestone,
+    legs: Sequence[PlannedLeg],
+    states: Sequence[Progress],
+    same: Callable[[str, str], bool],
+) -> list[int]:
+    departing = milestone.code in _DEPARTING
+    node, run = milestone.node_id, milestone.run_id
+    ends = milestone.code in _ENDINGS
+    same_run = [i for i, state in enumerate(states) if run is not None and state.run_id == run]
+    if node is None:
+        return same_run
+    fitting = [
+        index
+        for index, leg in enumerate(legs)
+        if same(node, leg.from_node if departing else leg.to_node)
+    ]
+    if milestone.shared and run is not None:
+        return [
+            index
+            for index in same_run
+            if index in fitting
+            or (ends and (same(node, legs[index].from_node) or same(node, legs[index].to_node)))
+        ]
+    if ends:
+        fitting += [index for index in same_run if index not in fitting]
+    return [index for index in fitting if index in same_run] or fitting
 
 
 def stage(leg: PlannedLeg, state: Progress, now: datetime) -> Stage:

@@ -392,3 +392,26 @@ def test_what_a_late_event_changes_is_marked() -> None:
     after = play(event("DEPARTED", "A", 2), unit=unit)
     assert {o.late for o in before if not isinstance(o, Refused)} == {False}
     assert {o.late for o in after if not isinstance(o, Refused)} == {True}
+
+
+CITY = (
+    Leg(
+        leg_id="CNCQI-TJC-CNQZH.RAIL",
+        sequence=1,
+        mode=Mode.RAIL,
+        from_node="CNCQI-TJC",
+        to_node="CNQZH",
+        planned_departure=START,
+        planned_arrival=START + 48 * HOUR,
+    ),
+)
+
+
+def test_who_names_only_the_city_of_a_terminal_is_understood() -> None:
+    out = play(itinerary(*CITY), event("DEPARTED", "CNCQI", 1))
+    assert [o.stage for o in out if isinstance(o, LegEstimate)][-1] is Stage.EN_ROUTE
+
+
+def test_another_terminal_of_the_city_is_another_node() -> None:
+    out = play(itinerary(*CITY), event("DEPARTED", "CNCQI-GYP", 0.5))
+    assert [o.stage for o in out if isinstance(o, LegEstimate)] == [Stage.PLANNED]
