@@ -40,6 +40,7 @@ class Run:
         self.planned_departure = planned_departure
         self.planned_arrival = planned_arrival
         self.cutoff = scheduled - service.cutoff
+        self.capacity = service.capacity
         self.conveyance = conveyance
         """Names and numbers of the vehicle: vessel, train, flight or plate."""
         self.booked: dict[Journey, None] = {}
@@ -62,7 +63,7 @@ class Run:
 
     @property
     def full(self) -> bool:
-        return len(self.booked) >= self.service.capacity
+        return len(self.booked) >= self.capacity
 
 
 @dataclass
@@ -138,6 +139,7 @@ class Service:
                 scheduled + self.duration,
                 feeder.conveyance,
             )
+            run.capacity = feeder.capacity
         return run
 
     def _make(self, scheduled: float, number: int) -> Run:
@@ -170,6 +172,12 @@ class Board:
     @property
     def on_demand(self) -> bool:
         return not self.services[0].offsets
+
+    def continuing(self, feeder: Run, dwell: float) -> Run:
+        """The same voyage, one leg further on, by the same carrier."""
+        carrier = feeder.service.carrier_id
+        service = next(one for one in self.services if one.carrier_id == carrier)
+        return service.continuing(feeder, dwell)
 
     def next_run(self, ready: float) -> Run:
         """The first run whose cut-off is not before `ready` and that has a place."""

@@ -42,7 +42,7 @@ class Truth:
             "actual_departure": _maybe(run.departed),
             "actual_arrival": _maybe(run.arrived),
             "ending": run.ending,
-            "capacity": run.service.capacity,
+            "capacity": run.capacity,
             "units": [journey.unit_id for journey in run.aboard],
             "causes": _costs(run.costs),
         }

@@ -4,7 +4,6 @@ Event-driven: a heap of moments, each of which makes later ones. Nothing is look
 """
 
 import heapq
-import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +11,7 @@ from typing import Any
 
 from corridor.codes import Mode
 from producers.simulator import policy
+from producers.simulator.bookings import Bookings, goes_on, stays_aboard
 from producers.simulator.causes import MATTERS, Cause, Causes
 from producers.simulator.chance import HOUR, Chance, lognormal, pareto
 from producers.simulator.lanes import Lane, Place
@@ -71,7 +71,7 @@ class World:
             released: Told when a unit's journey is over.
         """
         self._chance = chance
-        self._boards = boards
+        self._bookings = Bookings(boards)
         self._queues = queues
         self._skies = skies
         self._causes = causes
@@ -110,7 +110,7 @@ class World:
         for journey in shipment.journeys:
             journey.expected = shipment.ready_at
             abroad = shipment.lanes[0].international or shipment.under_tir
-            self._plan(
+            self._bookings.plan(
                 journey, 0, shipment.ready_at + (policy.EXPORT_HOURS * HOUR if abroad else 0.0)
             )
             journey.first_departures = tuple(run.planned_departure for run in journey.runs)
@@ -125,7 +125,7 @@ class World:
         before = lognormal(rng, 18 * HOUR, 0.6)
         if run.lane.international:
             before += policy.EXPORT_HOURS * HOUR
-        if self._boards[run.lane.leg_id].on_demand:
+        if self._bookings.on_demand(run.lane):
             time = run.scheduled - min(before / 6, 6 * HOUR)
         elif late < policy.HAND_IN_LATE:
             time = run.cutoff + after
@@ -147,103 +147,13 @@ class World:
         else:
             self._ready(journey)
 
-    def _plan(self, journey: Journey, first: int, ready: float) -> None:
-        """Books legs from `first` on; keeps what can still be reached."""
-        for index in range(first, len(journey.lanes)):
-            lane = journey.lanes[index]
-            board = self._boards[lane.leg_id]
-            booked = journey.runs[index] if index < len(journey.runs) else None
-            if self._through(journey, index):
-                if booked is not None:
-                    booked.booked.pop(journey, None)
-                feeder = journey.runs[index - 1]
-                run = board.services[0].continuing(
-                    feeder, journey.shipment.dwells[index - 1] * HOUR
-                )
-            elif board.on_demand:
-                run = self._on_demand(board, journey, index, ready, booked)
-            elif (
-                booked is not None
-                and not booked.cancelled
-                and journey in booked.booked
-                and booked.cutoff >= ready
-            ):
-                run = booked
-            else:
-                if booked is not None:
-                    booked.booked.pop(journey, None)
-                run = board.next_run(ready)
-            run.booked[journey] = None
-            if index < len(journey.runs):
-                journey.runs[index] = run
-            else:
-                journey.runs.append(run)
-            ready = run.planned_arrival + self._allowed(journey, index)
-
-    def _on_demand(
-        self, board: Board, journey: Journey, index: int, ready: float, booked: Run | None
-    ) -> Run:
-        scheduled = -(-(ready + HOUR) // 900) * 900.0
-        if booked is not None:
-            if scheduled > booked.scheduled:
-                booked.planned_arrival += scheduled - booked.scheduled
-                booked.scheduled = booked.planned_departure = scheduled
-            return booked
-        lot = zlib.crc32(f"{journey.shipment.shipment_id} {journey.unit_id}".encode())
-        service = board.services[lot % len(board.services)]
-        order = f"{journey.shipment.shipment_id}-{journey.unit_id}-{index + 1}"
-        return service.on_demand(scheduled, order, lot)
-
-    def _allowed(self, journey: Journey, index: int) -> float:
-        """What a booking allows between the end of one leg and the next one's cut-off."""
-        if index + 1 == len(journey.lanes):
-            return 0.0
-        least = policy.LEAST_CONNECTION_HOURS[journey.lanes[index + 1].mode]
-        usual = journey.shipment.dwells[index] * policy.CONNECTION_SHARE
-        spare = journey.lanes[index].hours * policy.SPARE_SHARE
-        return (max(least, usual) + spare) * HOUR
-
-    def _through(self, journey: Journey, index: int) -> bool:
-        """Whether a leg is the same voyage as the one before."""
-        if index == 0:
-            return False
-        before, lane = journey.lanes[index - 1], journey.lanes[index]
-        return before.mode is lane.mode is Mode.BARGE and (
-            before.target.kind == "LOCK"
-            or journey.shipment.dwells[index - 1] <= policy.THROUGH_HOURS
-        )
-
-    def _stays_aboard(self, journey: Journey, index: int) -> bool:
-        """Whether a unit goes into a leg without being loaded: by the same barge, or truck."""
-        if index == 0:
-            return False
-        before, lane = journey.lanes[index - 1], journey.lanes[index]
-        return self._through(journey, index) or before.mode is lane.mode is Mode.TRUCK
-
-    def _replan(
-        self, journey: Journey, index: int, ready: float, left: float, latest: float
-    ) -> None:
-        """A new version of the itinerary, from a leg on; told before the old run leaves."""
-        self._plan(journey, index, ready)
+    def _replan(self, journey: Journey, index: int, leaves: float) -> None:
+        """A new version of the itinerary, from a leg on; made before the old run leaves."""
+        self._bookings.plan(journey, index, self._bookings.expects(journey, index, self._now))
         journey.version += 1
         journey.recent.clear()
-        time = self._now + journey.rng.uniform(0.05, 0.6) * max(0.0, latest - self._now)
-        self._observer.itinerary(journey, time, left)
-
-    def _expects(self, journey: Journey, index: int) -> float:
-        """When a unit will be ready for a leg, as far as its carriers can tell now."""
-        if journey.at == index:
-            if journey.ready_at is not None:
-                return self._now
-            # the longer it has taken already, the longer it will take still
-            spent = self._now - journey.arrived_at if index else 0.0
-            return max(self._now + max(2 * HOUR, spent / 2), journey.expected)
-        ready = self._now
-        for before in range(journey.at, index):
-            run = journey.runs[before]
-            leaves = run.departed if run.departed is not None else max(run.scheduled, ready)
-            ready = leaves + run.service.duration + self._allowed(journey, before)
-        return max(self._now + 2 * HOUR, ready)
+        time = self._now + journey.rng.uniform(0.05, 0.6) * max(0.0, leaves - self._now)
+        self._observer.itinerary(journey, time, leaves)
 
     # --- runs
 
@@ -269,9 +179,7 @@ class World:
             index = journey.runs.index(run)
             if journey.over or self._gives_up(journey, run):
                 continue
-            self._replan(
-                journey, index, self._expects(journey, index), run.scheduled, run.scheduled
-            )
+            self._replan(journey, index, run.scheduled)
             self._late_start(journey, index, run, cause)
 
     def _gives_up(self, journey: Journey, run: Run) -> bool:
@@ -341,7 +249,7 @@ class World:
             ends=leaves,
             parent=journey.mainly,
         )
-        self._replan(journey, index, self._expects(journey, index), leaves, leaves)
+        self._replan(journey, index, leaves)
         self._late_start(journey, index, run, cause)
 
     def _leaves(self, run: Run, earliest: float) -> tuple[float, tuple[Shock, float] | None]:
@@ -392,7 +300,7 @@ class World:
             share = journey.rng.uniform(0.1, 0.9)
             loaded = journey.ready_at + share * (run.departed - journey.ready_at)
             journey.ready_at = None
-            if not self._stays_aboard(journey, journey.at):
+            if not stays_aboard(journey, journey.at):
                 self._observer.moved(journey, "LOADED", loaded, origin, run)
 
     def _cost_of_weather(self, run: Run, shocks: list[tuple[Shock, float]]) -> None:
@@ -470,7 +378,7 @@ class World:
         for journey in run.aboard:
             self._end_leg(journey, "ARRIVED")
             journey.arrived_at = self._now
-            journey.expected = self._now + self._allowed(journey, journey.at - 1)
+            journey.expected = self._now + self._bookings.allowed(journey, journey.at - 1)
         self._endorse(run)
         queue = self._queue_at(run.lane)
         if queue is None:
@@ -520,7 +428,7 @@ class World:
         """What is done with each unit of a run that has arrived and was let through."""
         onward: dict[Run, None] = {}
         for journey in run.aboard:
-            if journey.at < len(journey.lanes) and self._through(journey, journey.at):
+            if journey.at < len(journey.lanes) and goes_on(journey, journey.at):
                 journey.ready_at = self._now
                 onward[journey.runs[journey.at]] = None
             else:
@@ -540,7 +448,7 @@ class World:
         yard = lognormal(rng, policy.YARD_MINUTES[0] * 60, policy.YARD_MINUTES[1])
         last = journey.at == len(journey.lanes)
         onward = None if last else journey.lanes[journey.at]
-        stays = not last and self._stays_aboard(journey, journey.at)
+        stays = not last and stays_aboard(journey, journey.at)
         flies_on = onward is not None and run.lane.mode is onward.mode is Mode.AIR
         crosses = run.lane.international or (onward is not None and onward.international)
         border = place.kind == "BORDER"
@@ -603,7 +511,7 @@ class World:
             return
         journey.ready_at = self._now
         run = journey.runs[journey.at]
-        if self._boards[run.lane.leg_id].on_demand:
+        if self._bookings.on_demand(run.lane):
             leaves, held = self._leaves(run, max(self._now, run.scheduled))
             self.at(leaves, self._depart, run, held)
 
