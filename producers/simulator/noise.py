@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from corridor.codes import Reject
 from producers.simulator.chance import DAY, HOUR, lognormal
-from producers.simulator.statements import Statement
+from producers.simulator.statements import MISTAKEN, SPOILED, Statement
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _taken_back(said: Statement, rng: Random) -> Iterator[Told]:
     """The same fact, told too early about the wrong unit or run, and retracted."""
     early = said.time - rng.uniform(1, 10) * HOUR
     made = early + rng.uniform(60, 600)
-    mistake = said.but(name=f"{said.name}/mistaken", time=early, updated=made)
+    mistake = said.but(name=f"{said.name}{MISTAKEN}", time=early, updated=made)
     yield Told(made + 60, mistake)
     # at the latest when it really happens, somebody sees that it had not
     mended = made + rng.uniform(0.1, 0.9) * (said.time - made)
@@ -108,7 +108,7 @@ def _taken_back(said: Statement, rng: Random) -> Iterator[Told]:
 
 def _spoiled(said: Statement, rng: Random) -> tuple[Statement, Reject] | None:
     """A message that cannot be used, beside the good one."""
-    bad = said.but(name=f"{said.name}/spoiled")
+    bad = said.but(name=f"{said.name}{SPOILED}")
     faults: list[tuple[Statement, Reject]] = []
     if said.classifier == "ACTUAL":
         faults.append((bad.but(time=said.time + _FAR), Reject.FUTURE))

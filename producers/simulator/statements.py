@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 Attribute = str | int | float | bool
 
+MISTAKEN, SPOILED = "/mistaken", "/spoiled"
+"""How the names end of what is said by mistake, and of what cannot be used."""
+
 
 @dataclass(frozen=True)
 class Statement:
@@ -33,6 +36,11 @@ class Statement:
     attributes: dict[str, Attribute] = field(default_factory=dict)
     facts: dict[str, Attribute] = field(default_factory=dict)
     """What only some formats say: names and numbers of the vehicle, the service."""
+
+    @property
+    def mistaken(self) -> bool:
+        """Whether it is said by mistake, or takes such a mistake back."""
+        return self.name.endswith(MISTAKEN)
 
     def but(self, **changes: Any) -> "Statement":
         """The statement with some things changed."""

@@ -8,7 +8,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from corridor.containers import is_container_number
-from producers.simulator.formats import air, customs, dcsa, devices, edifact, epcis, own, rail
+from producers.simulator.formats import (
+    air,
+    customs,
+    dcsa,
+    devices,
+    edifact,
+    epcis,
+    one_record,
+    own,
+    rail,
+)
 from producers.simulator.statements import Statement
 
 
@@ -27,8 +37,9 @@ _Encode = Callable[[Statement], bytes]
 def written(statement: Statement) -> Written | None:
     """A statement as its party sends it; None if that party's format has no word for it."""
     format, suffix, encode = _habit(statement)
-    if statement.retracted and format == air.FSU:
-        return None  # a telex cannot be taken back; the next one of the same status corrects it
+    # neither can be taken back: who speaks them does not speak too early
+    if format in (air.FSU, one_record.ONE_RECORD) and statement.mistaken:
+        return None
     return Written(format, suffix, encode(statement))
 
 
@@ -50,6 +61,8 @@ def _habit(statement: Statement) -> tuple[str, str, _Encode]:
         if not boxed:
             by_air = mode in (None, "AIR") and "-" in (statement.unit_id or "")
             if by_air and code in air.STATUSES:
+                if statement.party in one_record.PARTIES:
+                    return one_record.ONE_RECORD, "jsonld", one_record.encode
                 return air.FSU, "txt", air.telex
         elif code in edifact.GATES:
             return edifact.CODECO, "edi", edifact.codeco

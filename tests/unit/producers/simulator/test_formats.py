@@ -121,6 +121,7 @@ def test_every_family_of_formats_is_spoken() -> None:
         "fsu",
         "gps",
         "lock",
+        "one-record",
         "single-window",
         "taf-tsi",
         "xfsu",
