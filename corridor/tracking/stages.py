@@ -8,6 +8,7 @@ event leads to the same stage in whatever order it came.
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 from operator import eq
 
 from corridor.codes import Ending, Mode, Stage
@@ -37,13 +38,14 @@ UNLOADS = frozenset({Mode.VESSEL, Mode.BARGE, Mode.RAIL})
 
 _ENDINGS = {"CANCELLED": Ending.CANCELLED, "DIVERTED": Ending.DIVERTED}
 _DEPARTING = frozenset({"LOADED", "DEPARTED", "CANCELLED"})
+_ABOARD = frozenset({"LOADED", "DEPARTED", "ARRIVED", "DISCHARGED"})
 _LEAVES = frozenset({"DISCHARGED", "GATED_OUT"})
 
 
 class Progress:
     """What has happened on one leg."""
 
-    __slots__ = ("arrival", "departure", "ending", "left_node", "passed", "run_id")
+    __slots__ = ("arrival", "departure", "ending", "left_node", "passed", "run_id", "seen_aboard")
 
     def __init__(self, run_id: str | None = None) -> None:
         self.run_id = run_id  # that it goes by in fact: loaded into, else planned
@@ -52,6 +54,7 @@ class Progress:
         self.ending: Ending | None = None
         self.left_node = False  # discharged or gated out
         self.passed = False  # a later leg has begun
+        self.seen_aboard = False  # something was told of the unit itself, not of its run
 
 
 def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> list[Progress]:
@@ -69,6 +72,8 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
         if index is None or (milestone.shared and _left_before(milestone, legs[index], valid)):
             continue
         state, code = states[index], milestone.code
+        if not milestone.shared and code in _ABOARD:
+            state.seen_aboard = True
         if code == "DEPARTED":
             if state.departure is None:
                 state.departure = milestone.event_time
@@ -85,11 +90,28 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
                 state.ending = _ENDINGS[code]
         elif code in _LEAVES:
             state.left_node = True
+    _leave_behind(states)
     begun = False
     for state in reversed(states):
         state.passed = begun
         begun = begun or state.departure is not None or state.arrival is not None
     return states
+
+
+def _leave_behind(states: Sequence[Progress]) -> None:
+    """Takes back what runs did without the unit: it had not come to where they left from."""
+    stranded = False
+    for before, state in pairwise(states):
+        stranded = stranded or before.ending in (Ending.CANCELLED, Ending.DIVERTED)
+        if state.seen_aboard:
+            stranded = False
+        missed = (
+            before.arrival is not None
+            and state.arrival is not None
+            and before.arrival >= state.arrival
+        )
+        if stranded or (missed and not state.seen_aboard):
+            state.departure = state.arrival = state.ending = None
 
 
 def _board(

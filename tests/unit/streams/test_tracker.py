@@ -396,3 +396,41 @@ def test_positions_do_not_undo_a_diversion_that_a_party_states() -> None:
     worker.fan_out()
     [outcome] = worker.outcomes().values()
     assert (outcome[0], outcome[2]) == ("DIVERTED", None)
+
+
+def two_legs(unit: str) -> Itinerary:
+    first = itinerary(unit).legs[0]
+    onward = {
+        "leg_id": "C-D.RAIL",
+        "sequence": 2,
+        "mode": "RAIL",
+        "from_node": "C",
+        "to_node": "D",
+        "run_id": "T1",
+        "planned_departure": START + 120 * HOUR,
+        "planned_arrival": START + 150 * HOUR,
+    }
+    return Itinerary.model_validate(
+        itinerary(unit).model_dump() | {"legs": [first.model_dump(), onward]}
+    )
+
+
+def test_a_box_that_was_diverted_is_not_on_the_train_that_it_was_planned_on_next() -> None:
+    worker = Worker()
+    worker.take(two_legs("U"))
+    worker.take(told("DEPARTED", "A", 2))
+    worker.take(told("DIVERTED", None, 60))
+    worker.take(told("DEPARTED", "C", 121, run="T1"))
+    worker.take(told("ARRIVED", "D", 150, run="T1"))
+    worker.fan_out()
+    assert {leg: o[0] for leg, o in worker.outcomes().items()} == {("U", 1): "DIVERTED"}
+
+
+def test_a_box_that_was_diverted_and_loaded_after_all_is_on_the_train() -> None:
+    worker = Worker()
+    worker.take(two_legs("U"))
+    worker.take(told("DIVERTED", None, 60))
+    worker.take(told("LOADED", "C", 119, run="T1", unit_id="U"))
+    worker.take(told("ARRIVED", "D", 150, run="T1"))
+    worker.fan_out()
+    assert worker.outcomes()["U", 2][0] == "ARRIVED"
