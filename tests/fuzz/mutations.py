@@ -9,13 +9,16 @@ import orjson
 _TOKENS = (
     *(b"", b"\x00", b"\xff\xfe", b"\xed\xa0\x80", b"\xef\xbb\xbf", b"null", b"NaN", b"1e999"),
     *(b"-1", b"9" * 400, b"[" * 80, b"{" * 80, b"]]", b"'", b'"', b"+", b":", b"?", b"\r\n", b"<"),
-    *(b"&lt;", b"]]>", b"<!DOCTYPE a>", b"UNB+", b"UNH+1+IFTSTA:D:00B:UN'", b"!AIVDM,1,1,,A,,0*26"),
-    *(b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b"T24:00", b"+99:99", b"29FEB", b"XXXXX"),
+    *(b">", b"/", b"&lt;", b"]]>", b"<!DOCTYPE a>", b"UNB+", b"UNH+1+IFTSTA:D:00B:UN'"),
+    *(b"!AIVDM,1,1,,A,,0*26", b"0001-01-01T00:00:00Z", b"9999-12-31T23:59:59Z", b"T24:00"),
+    *(b"+99:99", b"29FEB", b"31FEB", b"XXXXX", b"0000", b'"\\ud800"', b"a" * 600),
     "重庆\u202e".encode(),
 )
 _VALUES: tuple[Any, ...] = (
     *(None, True, False, 0, -1, 2**63 - 1, 1e308, -0.0, "", " ", "x" * 3000, "\x00", "null"),
     *([], {}, [None], [[]], {"": None}, "2026-02-30T00:00:00Z", "9999-12-31T23:59:59+14:00"),
+    *({"id": {}}, {"type": []}, "urn:", "geo:,", "9" * 400, "é" * 600, "2026-13-45T99:99:99Z"),
+    *("9999-12-31T23:59:59-14:00", "ADD", "ARRI", "RELEASED", "cbv:BizStep-"),
     *("91", "181", "CSQU3054384", "ZZZZZ", "urn:epc:id:sscc:0.0", "999-12345678"),
 )
 
@@ -33,25 +36,36 @@ def mutated(message: bytes, other: bytes, dice: random.Random) -> bytes:
     return message
 
 
-def _tree(message: bytes, _: bytes, dice: random.Random) -> bytes:
+def _tree(message: bytes, other: bytes, dice: random.Random) -> bytes:
     """Changes one place of a JSON document."""
     try:
         document = orjson.loads(message)
     except orjson.JSONDecodeError:
-        return _flip(message, _, dice)
+        return _flip(message, other, dice)
     place, key = _pick(document, dice)
     if place is None:
         return orjson.dumps(dice.choice(_VALUES))
-    way = dice.randrange(4)
+    way = dice.randrange(5)
     if way == 0:
         del place[key]
     elif way == 1 and isinstance(place, list):
         place.extend([place[key]] * dice.choice((1, 3)))
     elif way == 2 and isinstance(place, dict):
         place[dice.choice((key.upper(), key.swapcase(), f" {key}", ""))] = place.pop(key)
+    elif way == 3:
+        place[key] = _piece(other, dice)
     else:
         place[key] = dice.choice((*_VALUES, [place[key]], {"x": place[key]}, str(place[key])))
     return orjson.dumps(document)
+
+
+def _piece(message: bytes, dice: random.Random) -> Any:
+    """A value out of a JSON document; None if it is none."""
+    try:
+        place, key = _pick(orjson.loads(message), dice)
+    except orjson.JSONDecodeError:
+        return None
+    return None if place is None else place[key]
 
 
 def _pick(document: Any, dice: random.Random) -> tuple[Any, Any]:

@@ -1,21 +1,18 @@
 """What holds for every format, whatever it reads."""
 
-import os
 import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor import topics
-from corridor.decoding import Rejected
-from corridor.models import Itinerary, TrackingEvent
 from producers import formats
 from producers.adapter import Format
 from producers.push.endpoints import ENDPOINTS, Endpoint
+from tests.unit.producers.properties import FUZZ, gives_only_items
 
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "200"))
 DOCS = Path(__file__).parents[3] / "docs" / "formats"
 
 every_format = pytest.mark.parametrize("format", formats.FORMATS, ids=lambda format: format.name)
@@ -51,24 +48,17 @@ def test_each_address_takes_the_formats_that_it_names(endpoint: Endpoint) -> Non
     assert named >= set(endpoint.only)
 
 
-STARTS = [
-    b"",
-    b"{",
-    b"[",
-    b"<?xml version='1.0'?><a>",
-    b"UNB+UNOA:1+A+B'UNH+1+",
-    b"FSU/15\r\n",
-    b"!AI",
-]
+STARTS = (
+    *(b"", b"{", b"[", b'{"a":"UNH', b"<?xml version='1.0'?><a>", b"UNA", b"UNB", b"UNH"),
+    *(b"UNB+UNOC:2+A", b"UNB+UNOA:1+A+B'UNH+1+", b"FSU/15\r\n", b"!AI"),
+)
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.sampled_from(STARTS), st.binary(max_size=200))
-def test_any_bytes_give_only_items_in_every_format(start: bytes, rest: bytes) -> None:
-    formats.recognise(start + rest)
-    for format in formats.FORMATS:
-        for item in format.decode(start + rest, "acme"):
-            assert isinstance(item, (TrackingEvent, Itinerary, Rejected))
+@every_format
+@FUZZ
+@given(start=st.sampled_from(STARTS), rest=st.binary(max_size=300))
+def test_any_bytes_give_only_items(format: Format, start: bytes, rest: bytes) -> None:
+    gives_only_items(format, start + rest)
 
 
 def test_what_is_nothing_is_not_recognised() -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.codes import Classifier, EventType, Mode, Reject
@@ -13,7 +13,7 @@ from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
 from producers.air import fsu
 from producers.air.statuses import DISCREPANCIES, MEANINGS
-from tests.unit.producers.air.mutations import EXAMPLES, mutated
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
 AWB = "784-12345675CKGFRA/T12K345"
 NOW = date(2030, 11, 26)
@@ -359,8 +359,7 @@ SAMPLES = (
 )
 
 
-@given(mutated(*SAMPLES), st.text(max_size=5))
-@settings(max_examples=EXAMPLES, deadline=None)
-def test_any_bytes_give_only_items(message: bytes, sender: str) -> None:
-    for item in fsu.decode(message, sender or "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+@FUZZ
+@given(spoiled(*SAMPLES), st.text(max_size=5))
+def test_a_spoiled_message_gives_only_items(message: bytes, sender: str) -> None:
+    gives_only_items(fsu.FORMAT, message, sender or "x")

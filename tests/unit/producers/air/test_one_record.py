@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from corridor.codes import Classifier, EventType, Reject
 from corridor.decoding import Rejected
@@ -13,7 +13,7 @@ from corridor.models import TrackingEvent
 from producers.adapter import NESTED
 from producers.air import one_record
 from producers.air.statuses import DISCREPANCIES, MEANINGS
-from tests.unit.producers.air.mutations import EXAMPLES, mutated
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
 ACTUAL, ESTIMATED, PLANNED = Classifier.ACTUAL, Classifier.ESTIMATED, Classifier.PLANNED
 NS = "https://onerecord.iata.org/ns/cargo#"
@@ -459,8 +459,7 @@ SAMPLES = tuple(
 )
 
 
-@given(mutated(*SAMPLES))
-@settings(max_examples=EXAMPLES, deadline=None)
-def test_any_bytes_give_only_items(message: bytes) -> None:
-    for item in one_record.decode(message, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+@FUZZ
+@given(spoiled(*SAMPLES))
+def test_a_spoiled_message_gives_only_items(message: bytes) -> None:
+    gives_only_items(one_record.FORMAT, message)

@@ -1,11 +1,10 @@
 """AIS: what ships say, when they said it, and what is no ship's word."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pyais.encode import encode_dict
 from pyais.util import checksum
@@ -17,8 +16,8 @@ from producers.ais import AIS
 from producers.ais.reading import NOT_SHIPS, OTHERS, STATUS
 from producers.ais.sentences import groups, stamped
 from producers.ais.thinning import Thinning
+from tests.unit.producers.properties import FUZZ, gives_only_items
 
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "150"))
 RECEIVED = datetime(2026, 11, 24, 8, 30, 5, tzinfo=UTC)
 
 POSITION: dict[str, Any] = {
@@ -279,15 +278,7 @@ def test_what_a_ship_says_of_itself_stays_if_it_is_news() -> None:
     assert (first, again, changed) == ([True, True], [False, False], [True, True])
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.binary(max_size=300))
-def test_any_bytes_give_items(message: bytes) -> None:
-    for item in AIS.decode(message, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
+@FUZZ
 @given(st.text("0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWabcdefghijklmnopqrstuvw", max_size=90))
 def test_any_payload_gives_items(payload: str) -> None:
-    for item in AIS.decode(sentence(payload), "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+    gives_only_items(AIS, sentence(payload))

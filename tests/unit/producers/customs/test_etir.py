@@ -1,13 +1,10 @@
 """eTIR messages over the life of a TIR transport."""
 
-import os
-import random
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from corridor import topics
 from corridor.codes import CODES, EventType, Mode, Reject
@@ -15,8 +12,7 @@ from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
 from producers.customs import FORMATS
 from producers.customs.etir import ANSWERS, ETIR, MESSAGES, SILENT, TITLES
-
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "150"))
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
 ISSUED = "<IssueDateTime>2026-11-24T10:30:00+08:00</IssueDateTime>"
 CARNET = "<ObligationGuarantee><ReferenceID>XF12345678</ReferenceID></ObligationGuarantee>"
@@ -339,30 +335,13 @@ def test_others_are_not(bytes_: bytes) -> None:
     assert not ETIR.recognises(bytes_)
 
 
-def only_items(found: list[Any]) -> None:
-    for item in found:
-        assert isinstance(item, TrackingEvent | Rejected)
-        if isinstance(item, TrackingEvent):
-            item.to_json()
+GOOD = [
+    xml(number, CARNET + ACTS.get(ANSWERS.get(number, number), "").format(WHEN) + TRIP).encode()
+    for number in (*MESSAGES, *ANSWERS)
+]
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.binary(max_size=300))
-def test_any_bytes_give_only_items(bytes_: bytes) -> None:
-    only_items(ETIR.decode(bytes_, "x"))
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.sampled_from([*MESSAGES, *ANSWERS]), st.integers(0, 2**32), st.integers(1, 8))
-def test_a_message_that_was_tampered_with_gives_only_items(
-    number: str, seed: int, times: int
-) -> None:
-    chance = random.Random(seed)
-    act = ACTS.get(ANSWERS.get(number, number), "").format(WHEN)
-    said = bytearray(xml(number, CARNET + act + TRIP).encode())
-    for _ in range(times):
-        at = chance.randrange(len(said))
-        said[at : at + chance.randrange(3)] = chance.choice(
-            [b"", b"9", b"<", b">", b"/", b"\x00", b"\xff", b"&amp;", b"T", b"-", b"a" * 600]
-        )
-    only_items(ETIR.decode(bytes(said), "x"))
+@FUZZ
+@given(spoiled(*GOOD))
+def test_a_spoiled_message_gives_only_items(message: bytes) -> None:
+    gives_only_items(ETIR, message)

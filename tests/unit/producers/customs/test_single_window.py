@@ -1,15 +1,11 @@
 """Decisions of a customs single window."""
 
-import copy
-import os
-import random
 from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given
 
 from corridor import topics
 from corridor.codes import CODES, EventType, Mode, Reject
@@ -17,8 +13,8 @@ from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
 from producers.customs import FORMATS
 from producers.customs.single_window import CODE_OF, SINGLE_WINDOW, Lane, Procedure, Verdict
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "150"))
 BOX, OTHER_BOX = "CSQU3054383", "MSCU1234566"
 
 
@@ -269,44 +265,13 @@ def test_others_are_not(bytes_: bytes) -> None:
     assert not SINGLE_WINDOW.recognises(bytes_)
 
 
-def only_items(found: list[Any]) -> None:
-    for item in found:
-        assert isinstance(item, TrackingEvent | Rejected)
-        if isinstance(item, TrackingEvent):
-            item.to_json()
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.binary(max_size=300))
-def test_any_bytes_give_only_items(bytes_: bytes) -> None:
-    only_items(SINGLE_WINDOW.decode(bytes_, "x"))
-
-
 VALID = message(
     decision(lane="RED", seals=["S1"], reason_codes=["A1"], remark="x", air_waybills=["172"]),
     inspections=[inspection(end_time="2026-11-24T09:20:00+08:00", result="PASSED")],
 )
-STRANGE: list[Any] = [
-    None, True, 0, -1, 1e308, 2**63, "", " ", "\x00", "é" * 600, [], {}, [[]], [None], "9" * 400,
-    {"decisions": []}, "2026-13-45T99:99:99Z", "9999-12-31T23:59:59-14:00", "RELEASED",
-]  # fmt: skip
 
 
-def _places(value: Any) -> list[tuple[Any, Any]]:
-    if isinstance(value, dict | list):
-        keys = list(value) if isinstance(value, dict) else list(range(len(value)))
-        return [(value, key) for key in keys] + [
-            place for key in keys for place in _places(value[key])
-        ]
-    return []
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.integers(0, 2**32), st.integers(1, 5))
-def test_a_message_that_was_tampered_with_gives_only_items(seed: int, times: int) -> None:
-    chance = random.Random(seed)
-    said = copy.deepcopy(VALID)
-    for _ in range(times):
-        holder, key = chance.choice(_places(said))
-        holder[key] = copy.deepcopy(chance.choice(STRANGE))
-    only_items(SINGLE_WINDOW.decode(orjson.dumps(said), "x"))
+@FUZZ
+@given(spoiled(orjson.dumps(VALID)))
+def test_a_raw_gives_only_items(raw: bytes) -> None:
+    gives_only_items(SINGLE_WINDOW, raw)

@@ -1,8 +1,7 @@
 import json
-import os
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor import topics
@@ -10,6 +9,7 @@ from corridor.codes import Reject
 from corridor.containers import check_digit
 from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
+from producers.adapter import Format
 from producers.edifact import FORMATS
 from tests.unit.producers.edifact.messages import (
     BODIES,
@@ -19,9 +19,11 @@ from tests.unit.producers.edifact.messages import (
     interchange,
     message,
 )
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "60"))
 MIXED = interchange(*(message(kind, *body) for kind, body in BODIES.items()))
+
+every_format = pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
 
 
 def recognised(raw: bytes) -> str | None:
@@ -99,46 +101,11 @@ def test_a_report_of_five_thousand_boxes_is_read_whole() -> None:
     assert len(events(message("COARRI", *COARRI[:6], *boxes, "CNT+16:5000"))) == 5000
 
 
-def survives(raw: bytes) -> None:
-    for format in FORMATS:
-        format.recognises(raw)
-        items = format.decode(raw, "us")
-        assert all(isinstance(item, TrackingEvent | Rejected) for item in items)
-        for item in items:
-            if isinstance(item, TrackingEvent):
-                item.to_json()
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.binary(max_size=300))
-def test_any_bytes_give_values_only(raw: bytes) -> None:
-    survives(raw)
-
-
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.sampled_from(["UNA", "UNB", "UNH", "UNB+UNOC:2+A", '{"a":"UNH']), st.binary(max_size=300))
-def test_any_bytes_that_begin_well_give_values_only(head: str, tail: bytes) -> None:
-    survives(head.encode() + tail)
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    raw = bytearray(draw(st.sampled_from([MIXED, "UNA:+.? '" + MIXED])).encode())
-    for _ in range(draw(st.integers(1, 12))):
-        at = draw(st.integers(0, len(raw) - 1))
-        much = draw(st.integers(0, 30))
-        raw[at : at + much] = draw(
-            st.one_of(
-                st.binary(max_size=6), st.sampled_from([b"'", b"+", b":", b"?", b"''", b"\n"])
-            )
-        )
-    return bytes(raw) or b"U"
-
-
-@settings(max_examples=EXAMPLES * 4, deadline=None)
-@given(damaged())
-def test_damaged_messages_give_values_only(raw: bytes) -> None:
-    survives(raw)
+@every_format
+@FUZZ
+@given(raw=spoiled(MIXED.encode(), b"UNA:+.? '" + MIXED.encode()))
+def test_a_spoiled_message_gives_only_items(format: Format, raw: bytes) -> None:
+    gives_only_items(format, raw)
 
 
 SEGMENT = st.builds(
@@ -159,13 +126,18 @@ SEGMENT = st.builds(
 )
 
 
-@settings(max_examples=EXAMPLES * 4, deadline=None)
-@given(st.sampled_from(sorted(BODIES)), st.lists(SEGMENT, max_size=25))
-def test_any_segments_give_values_only(kind: str, body: list[str]) -> None:
-    survives(interchange(message(kind, *body)).encode())
+@every_format
+@FUZZ
+@given(kind=st.sampled_from(sorted(BODIES)), body=st.lists(SEGMENT, max_size=25))
+def test_any_segments_give_only_items(format: Format, kind: str, body: list[str]) -> None:
+    gives_only_items(format, interchange(message(kind, *body)).encode())
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(st.sampled_from(sorted(BODIES)), st.data())
-def test_segments_in_any_order_give_values_only(kind: str, data: st.DataObject) -> None:
-    survives(interchange(message(kind, *data.draw(st.permutations(BODIES[kind])))).encode())
+@every_format
+@FUZZ
+@given(kind=st.sampled_from(sorted(BODIES)), data=st.data())
+def test_segments_in_any_order_give_only_items(
+    format: Format, kind: str, data: st.DataObject
+) -> None:
+    body = data.draw(st.permutations(BODIES[kind]))
+    gives_only_items(format, interchange(message(kind, *body)).encode())

@@ -1,12 +1,11 @@
 """Locks, trackers and reefers: what their messages say, however they spell it."""
 
 import json
-import os
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.codes import EventType, Reject
@@ -15,8 +14,7 @@ from corridor.models import TrackingEvent
 from producers.adapter import Format, Item
 from producers.iot import FORMATS, GPS, LOCK, REEFER
 from producers.iot.words import _FIELDS, _WORDS, FIELD_OF
-
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "150"))
+from tests.unit.producers.properties import FUZZ, gives_only_items
 
 MESSAGE: dict[str, Any] = {
     "device": "L-1",
@@ -317,17 +315,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
-@settings(max_examples=EXAMPLES, deadline=None)
-@given(message=st.binary(max_size=200))
-def test_any_bytes_give_items(format: Format, message: bytes) -> None:
-    for item in format.decode(message, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
-
-
-@pytest.mark.parametrize("format", FORMATS, ids=lambda format: format.name)
-@settings(max_examples=EXAMPLES, deadline=None)
+@FUZZ
 @given(fields=st.dictionaries(st.sampled_from(sorted(FIELD_OF)), JSON, max_size=6))
 def test_any_values_in_a_message_give_items(format: Format, fields: dict[str, Any]) -> None:
-    message = json.dumps({**MESSAGE, **POSITION, **fields}).encode()
-    for item in format.decode(message, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+    gives_only_items(format, json.dumps({**MESSAGE, **POSITION, **fields}).encode())

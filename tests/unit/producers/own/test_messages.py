@@ -1,11 +1,10 @@
 """Our own JSON: what is read, what is said of the rest, and that nothing else can happen."""
 
 import json
-import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.codes import Reject
@@ -16,9 +15,9 @@ from producers.own import FORMATS
 from producers.own.messages import EVENT as EVENTS
 from producers.own.messages import ITINERARY as ITINERARIES
 from producers.own.messages import REPLAY
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 from tests.unit.samples import EVENT, ITINERARY, LEG
 
-EXAMPLES = int(os.environ.get("CORRIDOR_FUZZ_EXAMPLES", "200"))
 LINE = {"kind": "event", "available_time": "2026-01-03T00:00:00Z", **EVENT}
 ITINERARY_LINE = {"kind": "itinerary", **ITINERARY}
 
@@ -151,35 +150,20 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-def only_items(items: list[Item]) -> bool:
-    return all(isinstance(item, (TrackingEvent, Itinerary, Rejected)) for item in items)
-
-
-@settings(max_examples=EXAMPLES)
-@given(st.sampled_from(FORMATS), st.binary())
-def test_any_bytes_give_only_items(format: Format, message: bytes) -> None:
-    assert only_items(read(format, message))
-    format.recognises(message)
-
-
-@settings(max_examples=EXAMPLES)
-@given(
-    st.sampled_from(FORMATS),
-    st.sampled_from([LINE, ITINERARY_LINE]),
-    st.data(),
-)
+@FUZZ
+@given(st.sampled_from(FORMATS), st.sampled_from([LINE, ITINERARY_LINE]), st.data())
 def test_any_value_anywhere_gives_only_items(
     format: Format, line: dict[str, Any], data: st.DataObject
 ) -> None:
     name = data.draw(st.sampled_from(sorted(line)))
     message = json.dumps(line | {name: data.draw(json_values)}).encode()
-    assert only_items(read(format, message))
+    gives_only_items(format, message)
 
 
-@settings(max_examples=EXAMPLES)
-@given(st.sampled_from(FORMATS), st.data())
-def test_any_damage_gives_only_items(format: Format, data: st.DataObject) -> None:
-    message = bytearray(text(LINE, ITINERARY_LINE))
-    for _ in range(data.draw(st.integers(1, 5))):
-        message[data.draw(st.integers(0, len(message) - 1))] = data.draw(st.integers(0, 255))
-    assert only_items(read(format, bytes(message)))
+@FUZZ
+@given(
+    st.sampled_from(FORMATS),
+    spoiled(text(LINE, ITINERARY_LINE), text([LINE, ITINERARY_LINE]), text(EVENT), text(ITINERARY)),
+)
+def test_a_spoiled_message_gives_only_items(format: Format, message: bytes) -> None:
+    gives_only_items(format, message)

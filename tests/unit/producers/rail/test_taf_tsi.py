@@ -4,13 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from corridor.codes import Classifier, EventType, Mode, Reject
 from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
 from producers.rail import taf_tsi
-from tests.unit.producers.air.mutations import EXAMPLES, mutated
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
 PLACE = (
     "<CountryCodeISO>PL</CountryCodeISO><LocationPrimaryCode>33605</LocationPrimaryCode>"
@@ -322,8 +322,7 @@ SAMPLES = (
 )
 
 
-@given(mutated(*SAMPLES))
-@settings(max_examples=EXAMPLES, deadline=None)
-def test_any_bytes_give_only_items(text: bytes) -> None:
-    for item in taf_tsi.decode(text, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+@FUZZ
+@given(spoiled(*SAMPLES))
+def test_a_spoiled_message_gives_only_items(text: bytes) -> None:
+    gives_only_items(taf_tsi.FORMAT, text)

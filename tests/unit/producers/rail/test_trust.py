@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from corridor.codes import Classifier, EventType, Mode, Reject
 from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
 from producers.rail import trust
-from tests.unit.producers.air.mutations import EXAMPLES, mutated
+from tests.unit.producers.properties import FUZZ, gives_only_items, spoiled
 
 
 def utc(*parts: int) -> datetime:
@@ -311,8 +311,7 @@ SAMPLES = tuple(
 )
 
 
-@given(mutated(*SAMPLES))
-@settings(max_examples=EXAMPLES, deadline=None)
-def test_any_bytes_give_only_items(text: bytes) -> None:
-    for item in trust.decode(text, "x"):
-        assert isinstance(item, TrackingEvent | Rejected)
+@FUZZ
+@given(spoiled(*SAMPLES))
+def test_a_spoiled_message_gives_only_items(text: bytes) -> None:
+    gives_only_items(trust.FORMAT, text)
