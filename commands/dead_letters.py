@@ -187,8 +187,7 @@ def replay(
     sent in another's name vouches for it.
     """
     known = settings.load()
-    choice = _chosen(Choice(ids or [], reason, source, format, since, until), all)
-    letters = list(_fetch(known, choice, MOST_SETTLED))
+    letters = _chosen(known, Choice(ids or [], reason, source, format, since, until), all)
     usable, still = [], []
     for letter in letters:
         messages = quarantine.read(letter)
@@ -226,8 +225,7 @@ def drop(
 ) -> None:
     """Give letters up. They stay in the table, marked, as long as the quarantine keeps them."""
     known = settings.load()
-    choice = _chosen(Choice(ids or [], reason, source, format, since, until), all)
-    letters = list(_fetch(known, choice, MOST_SETTLED))
+    letters = _chosen(known, Choice(ids or [], reason, source, format, since, until), all)
     if not letters:
         _out.print("No open letter is like that.")
         return
@@ -242,10 +240,11 @@ def drop(
     _out.print(f"{len(letters):,} letters dropped.")
 
 
-def _chosen(choice: Choice, all: bool) -> Choice:
+def _chosen(known: Settings, choice: Choice, all: bool) -> list[DeadLetter]:
+    """The letters to settle."""
     if choice.everything and not all:
         _fail("which letters? Say ids, a reason, a source, a format, a time, or --all")
-    return choice
+    return list(_fetch(known, choice, MOST_SETTLED))
 
 
 def _tell_why_not(still: list[tuple[DeadLetter, Rejected]]) -> None:

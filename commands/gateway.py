@@ -48,9 +48,9 @@ AssignmentsFile = Annotated[
 @app.command()
 def http(metrics_port: MetricsPort = None) -> None:
     """Take messages that parties push over HTTP; /docs says how."""
-    known = _prepared()
+    known = _prepared(metrics_port)
     try:
-        server.run(known, metrics_port)
+        server.run(known)
     except OSError as error:
         _fail(f"cannot listen (CORRIDOR_PUSH_PORT, CORRIDOR_GATEWAY_METRICS_PORT): {error}")
 
@@ -71,7 +71,7 @@ def files(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Take files that parties drop; each is moved to done or rejected once it is on Kafka."""
-    known = _prepared()
+    known = _prepared(metrics_port)
     stopping = threading.Event()
 
     def stop(signum: int, frame: FrameType | None) -> None:
@@ -88,9 +88,10 @@ def files(
             if not folder.once(stopping):
                 raise typer.Exit(1)
             return
-        port = known.gateway_metrics_port if metrics_port is None else metrics_port
         try:
-            observed = ObservabilityServer(known.host, port, ready=lambda: folder.trouble)
+            observed = ObservabilityServer(
+                known.host, known.gateway_metrics_port, ready=lambda: folder.trouble
+            )
         except OSError as error:
             _fail(f"cannot listen (CORRIDOR_GATEWAY_METRICS_PORT): {error}")
         with observed:
@@ -111,13 +112,12 @@ def mqtt(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Take what locks, trackers and reefers publish to an MQTT broker."""
-    known = _prepared()
-    port = known.gateway_metrics_port if metrics_port is None else metrics_port
+    known = _prepared(metrics_port)
     try:
         iot_mqtt.serve(
             known,
-            client_id=client_id or f"corridor-{socket.gethostname()}-{port}",
-            metrics_port=port,
+            client_id=client_id or f"corridor-{socket.gethostname()}-{known.gateway_metrics_port}",
+            metrics_port=known.gateway_metrics_port,
             assignments=Assignments(assignments),
         )
     except (AssignmentsError, PartiesError, iot_mqtt.MqttError) as error:
@@ -157,8 +157,7 @@ def ais(
     metrics_port: MetricsPort = None,
 ) -> None:
     """Take what ships say over AIS, from a receiver or a FILE."""
-    known = _prepared()
-    port = known.gateway_metrics_port if metrics_port is None else metrics_port
+    known = _prepared(metrics_port)
     try:
         source = ais_gateway.source(path, tcp, udp, known.host)
         outcomes = ais_gateway.serve(
@@ -168,15 +167,17 @@ def ais(
             seconds=every,
             received=received,
             assignments=Assignments(assignments),
-            metrics_port=port,
+            metrics_port=known.gateway_metrics_port,
         )
     except (AssignmentsError, PublishError, ValueError, OSError) as error:
         _fail(str(error))
     typer.echo("\n".join(f"{number:>9,} {outcome}" for outcome, number in outcomes.most_common()))
 
 
-def _prepared() -> Settings:
+def _prepared(metrics_port: int | None) -> Settings:
     known = settings.load()
+    if metrics_port is not None:
+        known = known.model_copy(update={"gateway_metrics_port": metrics_port})
     configure_logging(known.log_level)
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what fails is said once, by us
     return known

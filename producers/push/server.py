@@ -39,12 +39,11 @@ class Protocol(H11Protocol):
             self.transport.close()
 
 
-def run(settings: Settings, metrics_port: int | None = None) -> None:
+def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; finishes what was begun.
 
     Args:
         settings: Of the process.
-        metrics_port: Instead of the setting; 0 takes a free one.
 
     Raises:
         SettingsError: a setting cannot be used.
@@ -77,8 +76,9 @@ def run(settings: Settings, metrics_port: int | None = None) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    port = settings.gateway_metrics_port if metrics_port is None else metrics_port
-    with ObservabilityServer(settings.host, port, ready=lambda: outlet.trouble):
+    with ObservabilityServer(
+        settings.host, settings.gateway_metrics_port, ready=lambda: outlet.trouble
+    ):
         log.info("listening", address=f"http://{settings.host}:{settings.push_port}")
         # uvicorn stops at a signal, and then sends it once more to whoever was there before
         for signum in (signal.SIGTERM, signal.SIGINT):
