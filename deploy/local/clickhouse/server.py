@@ -38,7 +38,7 @@ class ServerOptions:
     limits: EngineLimits = field(default_factory=EngineLimits)
     timeouts: Timeouts = field(default_factory=Timeouts)
     http_timeouts: HttpTimeouts = field(default_factory=HttpTimeouts)
-    stop_seconds: float = 10.0
+    stop_seconds: float = 20.0
     """How long queries may run on after a stop was asked for."""
 
 

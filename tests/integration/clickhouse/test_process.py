@@ -104,7 +104,7 @@ def test_a_stop_is_clean_while_a_query_runs(
     started = time.monotonic()
     server.process.send_signal(number)
     assert server.process.wait(DEADLINE) == 0
-    assert time.monotonic() - started < 15
+    assert time.monotonic() - started < 30
 
 
 def test_a_second_process_on_the_same_data_says_so(server: ServerProcess) -> None:
