@@ -9,6 +9,7 @@ import typer
 from commands import (
     dead_letters,
     demo,
+    evaluate,
     formats,
     gateway,
     network,
@@ -37,6 +38,7 @@ COMMANDS = (
     stack.status,
     replay.replay,
     simulate.simulate,
+    evaluate.evaluate,
     query.query,
     formats.formats,
     formats.decode,

@@ -59,7 +59,7 @@ def replay(
     Ctrl-C stops it, and waits until Kafka has confirmed what was sent.
     """
     try:
-        opened = [_open(source) for source in sources]
+        opened = [open_source(source) for source in sources]
         total, items = sum(lines for lines, _ in opened), merged(*(items for _, items in opened))
         end = to_micros(until.replace(tzinfo=UTC)) if until else None
         player = _Player(total if limit is None else min(limit, total), speed, limit, end)
@@ -176,7 +176,7 @@ class _Player:
                 thread.join()
 
 
-def _open(source: str) -> tuple[int, Iterator[Record | DeadLetter]]:
+def open_source(source: str) -> tuple[int, Iterator[Record | DeadLetter]]:
     """How many lines a source has, and its messages."""
     path = Path(source)
     if source == nycflights13.SOURCE and not path.exists():

@@ -215,10 +215,15 @@ class LegEstimate(Message):
     leg_id: Id
     sequence: int
     mode: Mode
+    from_node: Id | None = None
+    to_node: Id | None = None
     run_id: Id | None = None
+    service_id: Id | None = None
+    carrier_id: Id | None = None
     stage: Stage
     planned_departure: Time
     planned_arrival: Time
+    actual_departure: Time | None = None
     eta_p05: Time | None = None
     eta_p10: Time | None = None
     eta_p25: Time | None = None

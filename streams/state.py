@@ -11,6 +11,7 @@ from datetime import datetime
 
 import msgspec
 
+from corridor.eta.estimator import NAIVE, Estimator
 from corridor.network.geofence import Whereabouts
 from corridor.tracking import positions
 from corridor.tracking.positions import Located
@@ -239,7 +240,14 @@ class PartitionState:
             leads.pop()
         leads.append((record_ms, time))
 
-    def ripen(self, now_ms: int, known_ms: int, behind: Iterable[str], out: list[Output]) -> None:
+    def ripen(
+        self,
+        now_ms: int,
+        known_ms: int,
+        behind: Iterable[str],
+        out: list[Output],
+        estimator: Estimator = NAIVE,
+    ) -> None:
         """Lets time pass, as far as all that was told before is surely known.
 
         What one source tells counts only `SKEW_MS` later, so that the others, which are read side
@@ -252,17 +260,24 @@ class PartitionState:
             known_ms: Until when the sources that are not behind are known to have nothing more.
             behind: Sources that have records which are not applied yet.
             out: What there is to say.
+            estimator: Says when legs will end.
         """
         leads = self._leads
         while leads and leads[0][0] <= known_ms - SKEW_MS:
             self._ripe = max(self._ripe, leads.popleft()[1])
         heard = self._heard
         now = min([self._ripe, *(heard.get(topic, BEGINNING) for topic in behind)])
+        self.let_pass(now, now_ms, out, estimator)
+
+    def let_pass(
+        self, now: datetime, now_ms: int, out: list[Output], estimator: Estimator = NAIVE
+    ) -> None:
+        """Does what is due by an event time, and by the receiver's clock; see `ripen`."""
         self.clock = max(self.clock, now)
         for unit_id in (*self._timers.due(self.clock), *self._receiver_timers.due(now_ms)):
             unit = self.unit(unit_id)
             before = unit.subjects()
-            if advance(unit, self.clock, now_ms, out):
+            if advance(unit, self.clock, now_ms, out, estimator):
                 self.put(unit)
                 self.board(unit, before)
             else:

@@ -9,6 +9,7 @@ from aiokafka.structs import ConsumerRecord
 from corridor import topics
 from corridor.codes import Classifier, Reject
 from corridor.decoding import Decoder, Rejected, dead_letter
+from corridor.eta.estimator import NAIVE, Estimator
 from corridor.metrics import RECEIVED, REJECTED, SKIPPED
 from corridor.models import (
     SUBJECTS,
@@ -21,7 +22,7 @@ from corridor.models import (
 )
 from corridor.tracking.positions import is_position, locate
 from corridor.tracking.shared import remember
-from corridor.tracking.unit import Unit
+from corridor.tracking.unit import Milestone, Unit
 from corridor.tracking.update import (
     Output,
     Refused,
@@ -57,6 +58,7 @@ class Tracker:
         """
         self._everywhere = range(partition_count)
         self.partitions: dict[int, PartitionState] = {}
+        self.estimator: Estimator = NAIVE
         self._emitter = emitter
         self._now_ms = 0
         self._readers = {
@@ -93,7 +95,13 @@ class Tracker:
     def ripen(self, partition: int, now_ms: int, known_ms: int, behind: Iterable[str]) -> None:
         """Lets event time pass in a partition; see `PartitionState.ripen`."""
         out: list[Output] = []
-        self.partitions[partition].ripen(now_ms, known_ms, behind, out)
+        self.partitions[partition].ripen(now_ms, known_ms, behind, out, self.estimator)
+        self._emit(partition, out, [])
+
+    def let_pass(self, partition: int, now: datetime, now_ms: int) -> None:
+        """Does what is due in a partition by an event time that is known to have come."""
+        out: list[Output] = []
+        self.partitions[partition].let_pass(now, now_ms, out, self.estimator)
         self._emit(partition, out, [])
 
     def _itinerary(
@@ -114,7 +122,12 @@ class Tracker:
             unit = state.unit(itinerary.unit_id)
             before = unit.subjects()
             verdict = apply_itinerary(
-                unit, itinerary, out, clock=state.clock, received_ms=self._now_ms
+                unit,
+                itinerary,
+                out,
+                clock=state.clock,
+                received_ms=self._now_ms,
+                estimator=self.estimator,
             )
             if verdict in _CHANGES:
                 self._put(state, unit, before, out)
@@ -175,6 +188,7 @@ class Tracker:
             key=record.key,
             payload=record.value or b"",
             received_ms=self._now_ms,
+            estimator=self.estimator,
         )
         if verdict in _CHANGES:
             if loaded:
@@ -193,8 +207,13 @@ class Tracker:
         """Keeps a unit that may be aboard something new, and tells it what is known of that."""
         for shared in state.board(unit, before):
             for milestone in shared.milestones:
-                apply_shared(unit, milestone, out, received_ms=self._now_ms)
+                self._apply_shared(unit, milestone, out)
         state.put(unit)
+
+    def _apply_shared(self, unit: Unit, milestone: Milestone, out: list[Output]) -> Verdict:
+        return apply_shared(
+            unit, milestone, out, received_ms=self._now_ms, estimator=self.estimator
+        )
 
     def _tell_everywhere(self, event: TrackingEvent, record: ConsumerRecord) -> str:
         """Passes on what is told of a run or shipment: units aboard may be in any partition."""
@@ -223,7 +242,7 @@ class Tracker:
             state.keep(shared)
         for unit_id in state.aboard(event.subject):
             unit = state.unit(unit_id)
-            if apply_shared(unit, milestone, out, received_ms=self._now_ms) in _CHANGES:
+            if self._apply_shared(unit, milestone, out) in _CHANGES:
                 state.put(unit)
         state.tick(record.topic, event.event_time, record.timestamp)
         return Verdict.APPLIED

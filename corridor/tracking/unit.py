@@ -67,6 +67,7 @@ class Predicted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     as_of: datetime
     eta: datetime
     evidence: str
+    model_version: str = ""
 
 
 class LegMemory(msgspec.Struct, array_like=True):
@@ -80,6 +81,8 @@ class LegMemory(msgspec.Struct, array_like=True):
     departure: datetime | None = None
     arrival: datetime | None = None
     run_id: str | None = None
+    review: datetime | None = None
+    """When silence alone will have changed the estimate."""
 
 
 class Journey(msgspec.Struct, array_like=True):

@@ -7,9 +7,11 @@ the same inputs always give the same outputs.
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from corridor.codes import Classifier, Ending, EventType, Reject, Stage
-from corridor.eta import naive
+from corridor.eta.distribution import LEVELS
+from corridor.eta.estimator import NAIVE, Estimate, Estimator
 from corridor.identity import derived_id
 from corridor.models import (
     Itinerary,
@@ -76,6 +78,7 @@ def apply_itinerary(
     *,
     clock: datetime = BEGINNING,
     received_ms: int = 0,
+    estimator: Estimator = NAIVE,
 ) -> Verdict:
     """Takes an itinerary, and then the events that waited for it, in the order they came.
 
@@ -85,6 +88,7 @@ def apply_itinerary(
         out: What there is to say.
         clock: How far event time has come.
         received_ms: When it was received.
+        estimator: Says when legs will end.
     """
     known = next((j for j in unit.journeys if j.shipment_id == itinerary.shipment_id), None)
     if known is not None and itinerary.version <= known.version:
@@ -122,10 +126,10 @@ def apply_itinerary(
         _carry_over(unit, known, journey, caused_by, out)
         unit.journeys[unit.journeys.index(known)] = journey
     unit.journeys.sort(key=lambda j: j.start)
-    _refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out)
+    _refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out, estimator)
     waited, unit.waiting = unit.waiting, []
     for waiting in waited:
-        _apply(unit, waiting, out)
+        _apply(unit, waiting, out, estimator)
     return Verdict.APPLIED
 
 
@@ -140,17 +144,23 @@ def apply_event(
     key: bytes | None = None,
     payload: bytes = b"",
     received_ms: int = 0,
+    estimator: Estimator = NAIVE,
 ) -> Verdict:
     """Takes an event of the unit; its record is kept while it waits."""
     milestone = milestone_of(event)
     if milestone is None:
         return Verdict.NO_MILESTONE
     waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
-    return _apply(unit, waiting, out)
+    return _apply(unit, waiting, out, estimator)
 
 
 def apply_shared(
-    unit: Unit, milestone: Milestone, out: list[Output], *, received_ms: int = 0
+    unit: Unit,
+    milestone: Milestone,
+    out: list[Output],
+    *,
+    received_ms: int = 0,
+    estimator: Estimator = NAIVE,
 ) -> Verdict:
     """Takes what is told of a run or shipment, if the unit is aboard; it waits for nothing."""
     known = any(
@@ -158,7 +168,8 @@ def apply_shared(
     )
     if not known and unit.journey_of(milestone) is None:
         return Verdict.NO_MILESTONE
-    return _apply(unit, Waiting(milestone, "", 0, 0, None, b"", received_ms), out)
+    waiting = Waiting(milestone, "", 0, 0, None, b"", received_ms)
+    return _apply(unit, waiting, out, estimator)
 
 
 def milestone_of(event: TrackingEvent) -> Milestone | None:
@@ -188,7 +199,7 @@ def milestone_of(event: TrackingEvent) -> Milestone | None:
     )
 
 
-def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
+def _apply(unit: Unit, candidate: Waiting, out: list[Output], estimator: Estimator) -> Verdict:
     milestone = candidate.milestone
     for index, known in enumerate(unit.milestones):
         if known.event_id == milestone.event_id and known.source == milestone.source:
@@ -200,7 +211,7 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
         replaces = None
     if replaces is None and unit.journey_of(milestone) is None:
         return _wait(unit, candidate, out)
-    _become_overdue(unit, milestone.event_time, out, history=True)
+    _pass_time(unit, milestone.event_time, out, estimator, history=True)
     unit.touched_ms = max(unit.touched_ms, candidate.received_ms)
     verdict = Verdict.LATE if milestone.event_time < unit.as_of else Verdict.APPLIED
     if replaces is None:
@@ -210,7 +221,7 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
     unit.as_of = max(unit.as_of, milestone.event_time, milestone.updated_time)
     caused_by = f"{milestone.source}/{milestone.event_id}"
     late = verdict is Verdict.LATE
-    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out, late=late)
+    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out, estimator, late=late)
     return verdict
 
 
@@ -231,7 +242,13 @@ def _wait(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
     return Verdict.WAITING
 
 
-def advance(unit: Unit, clock: datetime, now_ms: int, out: list[Output]) -> bool:
+def advance(
+    unit: Unit,
+    clock: datetime,
+    now_ms: int,
+    out: list[Output],
+    estimator: Estimator = NAIVE,
+) -> bool:
     """Lets time pass: legs become overdue, waits end, finished journeys are let go.
 
     Args:
@@ -239,11 +256,12 @@ def advance(unit: Unit, clock: datetime, now_ms: int, out: list[Output]) -> bool
         clock: How far event time has come.
         now_ms: Now, by the clock that dates what is received.
         out: What there is to say.
+        estimator: Says when legs will end.
 
     Returns:
         Whether anything has changed.
     """
-    changed = _become_overdue(unit, clock, out, history=False)
+    changed = _pass_time(unit, clock, out, estimator, history=False)
     for waiting in [w for w in unit.waiting if w.received_ms + WAIT_MS < now_ms]:
         unit.waiting.remove(waiting)
         detail = f"no itinerary of unit {unit.unit_id} came within {WAIT_MS // 3_600_000} hours"
@@ -267,38 +285,42 @@ def next_timers(unit: Unit, clock: datetime) -> tuple[datetime | None, int | Non
             receiver_times.append(unit.touched_ms + HOLD_MS)
         else:
             event_times.append(release)
-    overdue = _next_overdue(unit, history=False)
-    if overdue is not None:
-        event_times.append(overdue)
+    due = _next_due(unit, history=False)
+    if due is not None:
+        event_times.append(due)
     return min(event_times, default=None), min(receiver_times, default=None)
 
 
-def _become_overdue(unit: Unit, now: datetime, out: list[Output], *, history: bool) -> bool:
+def _pass_time(
+    unit: Unit, now: datetime, out: list[Output], estimator: Estimator, *, history: bool
+) -> bool:
+    """Says what comes of time alone: a leg is overdue, or silence has changed its estimate."""
     changed = False
-    while (due := _next_overdue(unit, history=history)) is not None and due <= now:
+    while (due := _next_due(unit, history=history)) is not None and due <= now:
         unit.as_of = max(unit.as_of, due)
-        _refresh(unit, unit.as_of, due, "clock", out)
+        _refresh(unit, unit.as_of, due, "clock", out, estimator)
         changed = True
     return changed
 
 
-def _next_overdue(unit: Unit, *, history: bool) -> datetime | None:
-    """When the next leg becomes overdue; `history`: also what was due when its plan came.
+def _next_due(unit: Unit, *, history: bool) -> datetime | None:
+    """When time alone next changes something; `history`: also what was due when its plan came.
 
     A unit's own next event tells that a leg was overdue before, however late it is told; the
     clock tells it only of plans that were known in time, else a backfill would find everything
     overdue.
     """
-    return min(
-        (
-            due
-            for journey in unit.journeys
-            for leg, memory in zip(journey.legs, journey.memory, strict=True)
-            if memory.stage is Stage.PLANNED
-            and ((due := overdue_time(leg)) > journey.known_at or history)
-        ),
-        default=None,
-    )
+    found: datetime | None = None
+    for journey in unit.journeys:
+        for leg, memory in zip(journey.legs, journey.memory, strict=True):
+            if memory.stage is Stage.PLANNED:
+                overdue = overdue_time(leg)
+                if (overdue > journey.known_at or history) and (not found or overdue < found):
+                    found = overdue
+            review = memory.review
+            if review is not None and review > journey.known_at and (not found or review < found):
+                found = review
+    return found
 
 
 def _release_time(journey: Journey) -> datetime:
@@ -331,6 +353,7 @@ def _refresh(
     updated: datetime,
     caused_by: str,
     out: list[Output],
+    estimator: Estimator,
     *,
     late: bool = False,
 ) -> None:
@@ -341,29 +364,26 @@ def _refresh(
             journey.legs, [m for m in unit.milestones if unit.journey_of(m) is journey]
         )
         stages = [stage(leg, s, as_of) for leg, s in zip(journey.legs, states, strict=True)]
-        etas = naive.etas(journey.legs, states, stages)
-        for leg, memory, state, at, (eta, evidence) in zip(
-            journey.legs, journey.memory, states, stages, etas, strict=True
+        estimates = estimator.estimates(journey.legs, states, stages, as_of)
+        for leg, memory, state, at, estimate in zip(
+            journey.legs, journey.memory, states, stages, estimates, strict=True
         ):
-            if (at, eta, evidence) != (memory.stage, memory.eta, memory.evidence):
-                entered = at is not memory.stage
+            eta, evidence = estimate.eta, estimate.evidence
+            memory.review = estimate.review
+            entered = at is not memory.stage
+            if (
+                entered
+                or evidence != memory.evidence
+                or estimator.material(memory.eta, estimate, as_of)
+            ):
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
                 out.append(
                     _estimate(
-                        unit,
-                        journey,
-                        leg,
-                        state.run_id,
-                        at,
-                        eta,
-                        evidence,
-                        as_of,
-                        caused_by,
-                        mark,
+                        unit, journey, leg, state, at, estimate, estimator, as_of, caused_by, mark
                     )
                 )
                 if entered and eta is not None and at not in (Stage.DONE, Stage.AT_NODE):
-                    _remember(memory, Predicted(at, as_of, eta, evidence))
+                    _remember(memory, Predicted(at, as_of, eta, evidence, estimator.version))
             _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, mark, out)
 
 
@@ -407,14 +427,19 @@ def _estimate(
     unit: Unit,
     journey: Journey,
     leg: PlannedLeg,
-    run_id: str | None,
+    state: Progress,
     at: Stage,
-    eta: datetime | None,
-    evidence: str,
+    estimate: Estimate,
+    estimator: Estimator,
     as_of: datetime,
     caused_by: str,
     mark: dict[str, bool],
 ) -> LegEstimate:
+    eta, evidence = estimate.eta, estimate.evidence
+    values: dict[str, Any] = dict(mark)
+    if estimate.quantiles is not None:
+        values |= zip(_QUANTILE_FIELDS, estimate.quantiles, strict=True)
+        values["late_probability"] = estimate.late_probability
     return LegEstimate.trusted(
         # what is said is part of the id: one cause may lead to two statements at one time
         estimate_id=derived_id(
@@ -429,18 +454,25 @@ def _estimate(
         leg_id=leg.leg_id,
         sequence=leg.sequence,
         mode=leg.mode,
-        run_id=run_id,
+        from_node=leg.from_node,
+        to_node=leg.to_node,
+        run_id=state.run_id,
+        service_id=leg.service_id,
+        carrier_id=leg.carrier_id,
         stage=at,
         planned_departure=leg.planned_departure,
         planned_arrival=leg.planned_arrival,
-        eta_p50=eta,
+        actual_departure=state.departure,
+        **(values | {"eta_p50": eta}),
         delay_seconds=None if eta is None else (eta - leg.planned_arrival).total_seconds(),
         evidence=evidence,
-        model_version=naive.MODEL_VERSION,
+        model_version=estimator.version,
         as_of=as_of,
         caused_by=caused_by,
-        **mark,
     )
+
+
+_QUANTILE_FIELDS = tuple(f"eta_p{round(level * 100):02d}" for level in LEVELS)
 
 
 def _outcome(
@@ -479,7 +511,7 @@ def _outcome(
                 as_of=p.as_of,
                 eta_p50=p.eta,
                 evidence=p.evidence,
-                model_version=naive.MODEL_VERSION,
+                model_version=p.model_version,
             )
             for p in memory.predictions
         ),

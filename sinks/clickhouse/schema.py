@@ -59,6 +59,15 @@ MIGRATIONS = (
             _add_columns(database, DEAD_LETTERS, "status", after="rejected_time"),
         ],
     ),
+    Migration(
+        3,
+        "nodes, service, carrier and departure of estimates",
+        lambda database: [
+            _add_columns(database, ESTIMATES, "from_node", "to_node", after="mode"),
+            _add_columns(database, ESTIMATES, "service_id", "carrier_id", after="run_id"),
+            _add_columns(database, ESTIMATES, "actual_departure", after="planned_arrival"),
+        ],
+    ),
 )
 MIGRATIONS_TABLE = "schema_migrations"
 

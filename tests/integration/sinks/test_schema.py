@@ -61,6 +61,11 @@ def test_an_older_database_is_brought_to_the_declaration(database: Flow) -> None
     schema.apply(database.settings)
     for table, column in (
         ("estimates", "late"),
+        ("estimates", "from_node"),
+        ("estimates", "to_node"),
+        ("estimates", "service_id"),
+        ("estimates", "carrier_id"),
+        ("estimates", "actual_departure"),
         ("outcomes", "late"),
         ("dead_letters", "origin_format"),
         ("dead_letters", "origin_channel"),

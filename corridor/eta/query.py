@@ -1,0 +1,96 @@
+"""What is asked: when will this run arrive at the end of this leg?"""
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from math import sqrt
+from typing import NamedTuple
+
+from corridor.codes import Mode
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+DAY = 1440.0
+HOUR = 60.0
+
+
+class Phase(StrEnum):
+    """Before and after departure: what can be known, and so what is learned, differs."""
+
+    BEFORE = "BEFORE"
+    UNDER_WAY = "UNDER_WAY"
+
+
+def minutes(time: datetime) -> float:
+    """Minutes since 1970."""
+    return (time - EPOCH).total_seconds() / 60
+
+
+class Query(NamedTuple):
+    """One run on one leg; times in minutes since 1970."""
+
+    mode: Mode
+    phase: Phase
+    leg_id: str
+    from_node: str
+    to_node: str
+    service_id: str | None
+    carrier_id: str | None
+    departure: float
+    """Planned."""
+    arrival: float
+    """Planned."""
+    delay: float
+    """How late it has departed; before that, how late it will be at least, as far as is known."""
+
+    @property
+    def naive(self) -> float:
+        """The timetable plus the last known delay: what is corrected, and scored against."""
+        return self.arrival + self.delay
+
+    @property
+    def scale(self) -> float:
+        """The unit in which errors are learned, minutes: longer legs err by more."""
+        if self.mode is Mode.AIR:
+            return 10.0
+        return max(5.0, 2.0 * sqrt(self.arrival - self.departure))
+
+    def keys(self) -> list[str]:
+        """What it has in common with other runs, from general to special; see `PARENTS`."""
+        leg, carrier, service = self.leg_id, self.carrier_id or "", self.service_id or ""
+        out, home = int(self.departure % DAY), int(self.arrival % DAY)
+        day = int(self.departure // DAY) % 7
+        return [
+            "",
+            f"carrier {carrier}",
+            f"from {self.from_node}",
+            f"to {self.to_node}",
+            f"leg {leg}",
+            f"carrier-leg {carrier} {leg}",
+            f"from-time {self.from_node} {out // 30}",
+            f"to-time {self.to_node} {home // 30}",
+            f"leg-hour {leg} {out // 60}",
+            f"carrier-to {carrier} {self.to_node}",
+            f"service {service} {leg}",
+            f"service-day {service} {leg} {day}",
+        ]
+
+
+KEYS = (
+    "all",
+    "carrier",
+    "from",
+    "to",
+    "leg",
+    "carrier-leg",
+    "from-time",
+    "to-time",
+    "leg-hour",
+    "carrier-to",
+    "service",
+    "service-day",
+)
+"""The names of `Query.keys`, in their order."""
+
+PARENTS = (-1, 0, 0, 0, 0, 4, 2, 3, 4, 3, 5, 10)
+"""For each key, the position of the more general one. Those as far from the first one as each
+other stand together."""

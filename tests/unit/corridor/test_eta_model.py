@@ -1,0 +1,105 @@
+"""The online model: it learns from the first outcome, once per run, and says how sure it is."""
+
+import random
+
+from corridor.codes import Mode
+from corridor.eta.model import Model
+from corridor.eta.query import Phase, Query
+
+
+def query(number: int, delay: float, phase: Phase = Phase.UNDER_WAY, leg: str = "A-B") -> Query:
+    departure = 10_000.0 + 60 * number
+    return Query(
+        Mode.RAIL,
+        phase,
+        leg,
+        leg[0],
+        leg[-1],
+        f"S{number % 3}",
+        "R",
+        departure,
+        departure + 600,
+        delay,
+    )
+
+
+def taught(runs: int, seed: int = 1, slower: float = 40.0) -> Model:
+    """A model of a railway whose trains take `slower` minutes more than the timetable says."""
+    dice, model = random.Random(seed), Model()
+    for number in range(runs):
+        asked = query(number, dice.expovariate(0.1))
+        now = asked.departure + asked.delay
+        model.ask(f"run {number}", asked, now)
+        arrival = asked.naive + slower + dice.gauss(0, 10)
+        model.arrived(f"run {number}", arrival, arrival)
+    return model
+
+
+def test_nothing_is_said_before_the_first_outcome() -> None:
+    assert Model().predict(query(0, 0.0), 0.0) is None
+
+
+def test_what_trains_always_do_is_learned() -> None:
+    asked = query(400, 5.0)
+    quantiles = taught(400).predict(asked, asked.departure + 5)
+    assert quantiles is not None
+    assert abs(quantiles[3] - (asked.naive + 40)) < 5
+
+
+def test_intervals_hold_what_they_promise() -> None:
+    dice, model = random.Random(5), taught(500)
+    inside = 0
+    for number in range(500, 1500):
+        asked = query(number, dice.expovariate(0.1))
+        now = asked.departure + asked.delay
+        quantiles = model.predict(asked, now)
+        assert quantiles is not None
+        arrival = asked.naive + 40 + dice.gauss(0, 10)
+        inside += quantiles[0] <= arrival <= quantiles[6]
+        model.ask(f"run {number}", asked, now)
+        model.arrived(f"run {number}", arrival, arrival)
+    assert 0.86 <= inside / 1000 <= 0.94
+
+
+def test_quantiles_are_in_order() -> None:
+    model = taught(50)
+    for delay in (-30.0, 0.0, 20.0, 500.0, 5000.0):
+        quantiles = model.predict(query(60, delay), 20_000.0)
+        assert quantiles is not None
+        assert list(quantiles) == sorted(quantiles)
+
+
+def test_a_run_teaches_once_however_many_boxes_it_carries() -> None:
+    one, many = Model(), Model()
+    for number in range(30):
+        asked = query(number, 3.0)
+        for model, boxes in ((one, 1), (many, 50)):
+            for _ in range(boxes):
+                model.ask(f"run {number}", asked, asked.departure)
+            for _ in range(boxes):
+                model.arrived(f"run {number}", asked.naive + 40, asked.naive + 40)
+    assert one.learned == many.learned == 30
+
+
+def test_a_cancelled_run_teaches_nothing() -> None:
+    model = Model()
+    model.ask("run", query(0, 0.0), 0.0)
+    model.ended("run")
+    model.arrived("run", 1.0, 1.0)
+    assert model.learned == 0
+
+
+def test_a_leg_that_was_never_seen_is_told_by_its_mode() -> None:
+    asked = query(400, 0.0, leg="C-D")
+    quantiles = taught(400).predict(asked, asked.departure)
+    assert quantiles is not None
+    assert abs(quantiles[3] - (asked.naive + 40)) < 20
+
+
+def test_the_same_history_gives_the_same_model() -> None:
+    asked = query(100, 7.0)
+    assert taught(100).predict(asked, 20_000.0) == taught(100).predict(asked, 20_000.0)
+
+
+def test_before_departure_another_model_speaks() -> None:
+    assert taught(100).predict(query(100, 0.0, Phase.BEFORE), 20_000.0) is None
