@@ -100,7 +100,8 @@ QUESTIONS = (
     Question(
         "What could not be used: corridor dead-letters list",
         """
-        SELECT reason, count() AS messages, any(source) AS "from", any(detail) AS "for example"
+        SELECT reason, count() AS messages, any(source) AS "from",
+               left(any(detail), 38) AS "for example"
         FROM open_dead_letters GROUP BY reason ORDER BY messages DESC LIMIT 4""",
     ),
     Question(

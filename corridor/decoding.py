@@ -87,7 +87,13 @@ def explain(error: ValidationError, tags: Sequence[str] = ()) -> Rejected:
     elif field == "schema_version":
         reason = Reject.UNKNOWN_VERSION
     elif field in ("latitude", "longitude") and "than_equal" in first["type"]:
-        return Rejected(Reject.IMPOSSIBLE_POSITION, field, "not on Earth: " + first["msg"].lower())
+        bound, more = next(
+            (first["ctx"][name], more)
+            for name, more in (("le", "more than"), ("ge", "less than"))
+            if name in first["ctx"]
+        )
+        detail = f"{field} {more} {bound:g}: not on Earth"
+        return Rejected(Reject.IMPOSSIBLE_POSITION, field, detail)
     others = len(errors) - 1
     more = f" (and {others} more)" if others else ""
     return Rejected(reason, field, first["msg"] + more)

@@ -132,7 +132,7 @@ def test_a_written_line_reads_as_the_same_record(line: bytes) -> None:
             raw(EVENT, latitude=91),
             Reject.IMPOSSIBLE_POSITION,
             "latitude",
-            "less than or equal to 90",
+            "more than 90",
         ),
         (raw(EVENT, event_type="SMOKE"), Reject.MALFORMED, "event_type", "IOT"),
         (raw(EVENT, unit_id=None), Reject.MALFORMED, "unit_id", "required"),
