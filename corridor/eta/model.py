@@ -1,32 +1,61 @@
 """All that is learned of how long runs take: one predictor per mode and phase.
 
-The learner alone changes a model: `departed`, `ask` and `arrived`. Whoever predicts reads it.
+The learner alone changes a model: `departed`, `ask` and `arrived`. Whoever predicts has read a
+snapshot and the deltas after it; see `corridor.eta.component`.
 """
 
 from collections import OrderedDict
 from datetime import datetime
+from hashlib import blake2b
+
+import msgspec
 
 from corridor.codes import Mode
+from corridor.eta.component import Composite, Family, encode
 from corridor.eta.distribution import Quantiles
 from corridor.eta.predictor import PACE, Departures, Facts, Predictor
-from corridor.eta.query import Phase, Query
+from corridor.eta.query import Query
 
-NAME = "online-1"
+NAME = "online-2"
+"""Changes with the shape of what is learned: no model is made of another one's snapshot."""
 MOST_OPEN = 200_000
 """Runs whose outcome is awaited; beyond, the oldest are given up."""
 MOST_FACTS = 6
 """Predictions of one run that teach."""
 
 
-class Model:
+class OtherModel(ValueError):
+    """What was read is the state of another kind of model."""
+
+
+class State(msgspec.Struct, array_like=True, frozen=True):
+    """A snapshot or a delta, as it is written."""
+
+    name: str
+    learned: int
+    learned_until: datetime | None
+    parts: bytes
+
+
+decode = msgspec.msgpack.Decoder(State).decode
+"""Whoever wants to know only how far a snapshot or a delta has come."""
+
+
+class Model(Composite):
     """See above. Times are minutes since 1970."""
 
     def __init__(self) -> None:
-        self._predictors: dict[tuple[Mode, Phase], Predictor] = {}
-        self._departures: dict[Mode, Departures] = {}
-        self._open: OrderedDict[str, list[Facts]] = OrderedDict()
-        self._taught: OrderedDict[str, None] = OrderedDict()
-        self._last: tuple[tuple[Query, float, int], Facts] | None = None
+        self._predictors = Family(_predictor)
+        self._departures = Family(_departures)
+        self._open = Open()
+        # whatever else is learned: one more line, and it is published and restored
+        super().__init__(
+            {
+                "predictors": self._predictors,
+                "departures": self._departures,
+                "open": self._open,
+            }
+        )
         self.learned = 0
         """How many runs have taught it."""
         self.learned_until: datetime | None = None
@@ -39,14 +68,14 @@ class Model:
 
     def predict(self, query: Query, now: float) -> Quantiles | None:
         """When the run arrives; None while nothing is known of its mode in this phase."""
-        predictor = self._predictors.get((query.mode, query.phase))
-        if predictor is None or not predictor.learned:
+        name = _name(query)
+        if name not in self._predictors or not (predictor := self._predictors[name]).learned:
             return None
-        return predictor.quantiles(self._facts(predictor, query, now))
+        return predictor.quantiles(query, self._departures.look(query.mode), now)
 
     def departed(self, query: Query, now: float) -> None:
         """Notes that a run has left, `query.delay` late."""
-        self._departed(query.mode).add(query, now)
+        self._departures[query.mode].left(query, now)
 
     def ask(self, run: str, query: Query, now: float) -> None:
         """Notes what is known of a run now, so that its outcome can teach.
@@ -56,49 +85,119 @@ class Model:
             query: What would be asked of it.
             now: When.
         """
-        if run in self._taught:
-            return
-        facts = self._open.setdefault(run, [])
-        if len(facts) < MOST_FACTS:
-            predictor = self._predictor(query.mode, query.phase)
-            predictor.meet(asked := self._facts(predictor, query, now))
-            facts.append(asked)
-        if len(self._open) > MOST_OPEN:
-            self._open.popitem(last=False)
+        if self._open.wants(run):
+            predictor = self._predictors[_name(query)]
+            departures = self._departures.look(query.mode)
+            self._open.add(run, predictor.meet(query.lasting(), departures, now))
 
     def arrived(self, run: str, arrival: float, now: float) -> None:
         """Learns from what was known of a run, and what came of it."""
-        asked = self._open.pop(run, None)
-        if asked is None:
-            return
+        asked = self._open.close(run)
         for facts in asked:
-            query = facts.query
-            self._predictor(query.mode, query.phase).learn(facts, arrival, now)
-        self._taught[run] = None
-        if len(self._taught) > MOST_OPEN:
-            self._taught.popitem(last=False)
-        self.learned += 1
+            self._predictors[_name(facts.query)].learn(facts, arrival, now)
+        self.learned += bool(asked)
 
     def ended(self, run: str) -> None:
         """Forgets a run that was cancelled or diverted: it says nothing of how long runs take."""
-        self._open.pop(run, None)
+        self._open.forget(run)
 
-    def _facts(self, predictor: Predictor, query: Query, now: float) -> Facts:
-        """What there is to go by now; asked for twice, where whoever predicts also learns."""
-        key = (query, now, self.learned)
-        if self._last is None or self._last[0] != key:
-            facts = predictor.facts(query, self._departed(query.mode), now)
-            self._last = (key, facts)
-        return self._last[1]
+    def snapshot(self) -> bytes:
+        return self._state(super().snapshot())
 
-    def _predictor(self, mode: Mode, phase: Phase) -> Predictor:
-        found = self._predictors.get((mode, phase))
-        if found is None:
-            found = self._predictors[mode, phase] = Predictor(mode)
-        return found
+    def load(self, data: bytes) -> None:
+        super().load(self._take(data))
 
-    def _departed(self, mode: Mode) -> Departures:
-        found = self._departures.get(mode)
-        if found is None:
-            found = self._departures[mode] = Departures(PACE[mode])
-        return found
+    def delta(self) -> bytes | None:
+        parts = super().delta()
+        return None if parts is None else self._state(parts)
+
+    def apply(self, data: bytes) -> None:
+        super().apply(self._take(data))
+
+    def _state(self, parts: bytes) -> bytes:
+        return encode(State(NAME, self.learned, self.learned_until, parts))
+
+    def _take(self, data: bytes) -> bytes:
+        state = decode(data)
+        if state.name != NAME:
+            raise OtherModel(f"the model is {state.name}, not {NAME}")
+        self.learned, self.learned_until = state.learned, state.learned_until
+        return state.parts
+
+
+class Open:
+    """The runs whose outcome is awaited, and those that have taught: a run teaches once.
+
+    Of the latter it keeps digests, of half of `MOST_OPEN` at least. Only the learner needs any of
+    this, so there are no deltas.
+    """
+
+    def __init__(self) -> None:
+        self._runs: OrderedDict[str, list[Facts]] = OrderedDict()
+        self._taught: set[bytes] = set()
+        self._taught_before: set[bytes] = set()
+
+    def wants(self, run: str) -> bool:
+        """Whether what is known of a run now would teach."""
+        asked = self._runs.get(run)
+        if asked is not None:
+            return len(asked) < MOST_FACTS
+        digest = _digest(run)
+        return digest not in self._taught and digest not in self._taught_before
+
+    def add(self, run: str, facts: Facts) -> None:
+        """Keeps what is known of a run."""
+        self._runs.setdefault(run, []).append(facts)
+        if len(self._runs) > MOST_OPEN:
+            self._runs.popitem(last=False)
+
+    def close(self, run: str) -> list[Facts]:
+        """What was known of a run that has come to its end; nothing the second time."""
+        asked = self._runs.pop(run, [])
+        if asked:
+            self._taught.add(_digest(run))
+            if 2 * len(self._taught) >= MOST_OPEN:
+                self._taught, self._taught_before = set(), self._taught
+        return asked
+
+    def forget(self, run: str) -> None:
+        """Gives a run up."""
+        self._runs.pop(run, None)
+
+    def snapshot(self) -> bytes:
+        taught = [b"".join(sorted(digests)) for digests in (self._taught, self._taught_before)]
+        return encode((self._runs, taught))
+
+    def load(self, data: bytes) -> None:
+        runs, taught = _decode_open(data)
+        self._runs = OrderedDict(runs)
+        self._taught, self._taught_before = (
+            {digests[at : at + _DIGEST] for at in range(0, len(digests), _DIGEST)}
+            for digests in taught
+        )
+
+    def delta(self) -> None:
+        return None
+
+    def apply(self, data: bytes) -> None:
+        raise OtherModel("open runs are told by snapshots only")
+
+
+_DIGEST = 8
+_decode_open = msgspec.msgpack.Decoder(tuple[dict[str, list[Facts]], tuple[bytes, bytes]]).decode
+
+
+def _digest(run: str) -> bytes:
+    return blake2b(run.encode(), digest_size=_DIGEST).digest()
+
+
+def _name(query: Query) -> str:
+    return f"{query.mode} {query.phase}"
+
+
+def _predictor(name: str) -> Predictor:
+    return Predictor(Mode(name.split()[0]))
+
+
+def _departures(mode: str) -> Departures:
+    return Departures(PACE[Mode(mode)])

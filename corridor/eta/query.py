@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from math import sqrt
+from sys import intern
 from typing import NamedTuple
 
 from corridor.codes import Mode
@@ -53,6 +54,25 @@ class Query(NamedTuple):
         if self.mode is Mode.AIR:
             return 10.0
         return max(5.0, 2.0 * sqrt(self.arrival - self.departure))
+
+    @property
+    def length(self) -> float:
+        """The planned duration, as a feature."""
+        return (self.arrival - self.departure) / self.scale / 10
+
+    def lasting(self) -> "Query":
+        """The same, with texts that all queries share: to be kept."""
+        return self._replace(
+            leg_id=intern(self.leg_id),
+            from_node=intern(self.from_node),
+            to_node=intern(self.to_node),
+            service_id=self.service_id and intern(self.service_id),
+            carrier_id=self.carrier_id and intern(self.carrier_id),
+        )
+
+    def places(self) -> list[str]:
+        """Where it leads: everywhere, from, to, and both."""
+        return ["", f"from {self.from_node}", f"to {self.to_node}", f"leg {self.leg_id}"]
 
     def keys(self) -> list[str]:
         """What it has in common with other runs, from general to special; see `PARENTS`."""

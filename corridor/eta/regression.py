@@ -1,39 +1,35 @@
-"""Linear models that learn from one example at a time."""
+"""Linear models that learn from one example at a time. Each is a component."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from corridor.eta import distribution
+from corridor.eta import distribution, kernels
+from corridor.eta.component import Floats, Numbers
 
-Floats = NDArray[np.float64]
-
-LEVELS = np.array(distribution.LEVELS)
+LEVELS: Floats = np.array(distribution.LEVELS)
 
 
-class Standardiser:
+class Standardiser(Numbers):
     """Brings features to mean 0 and deviation 1, by running moments; the first one stays 1."""
 
     def __init__(self, size: int) -> None:
-        self._seen = 0
-        self._mean = np.zeros(size)
-        self._variance = np.ones(size)
+        self._seen: Floats = np.zeros(1)
+        self.moments: Floats = np.stack([np.zeros(size), np.ones(size)])
+        """Means and variances."""
+        super().__init__([self.moments], [self._seen])
 
     def learn(self, raw: Floats) -> None:
         """Takes one more example into the moments."""
-        self._seen += 1
-        rate = max(1 / self._seen, 1e-4)
-        off = raw - self._mean
-        self._mean += rate * off
-        self._variance += rate * (off * (raw - self._mean) - self._variance)
+        self._seen[0] += 1
+        kernels.learn_moments(self.moments, raw, max(1 / float(self._seen[0]), 1e-4))
+        self.changed = True
 
     def __call__(self, raw: Floats) -> Floats:
-        scaled: Floats = (raw - self._mean) / np.sqrt(np.maximum(self._variance, 1e-4))
-        np.clip(scaled, -6, 6, out=scaled)
-        scaled[0] = 1.0
+        scaled = np.empty_like(raw)
+        kernels.standardise(self.moments, raw, scaled)
         return scaled
 
 
-class HuberRegression:
+class HuberRegression(Numbers):
     """Recursive least squares with forgetting, robust: beyond `corner`, errors count linearly.
 
     Huber (1964) weights in the recursion of e.g. Haykin, Adaptive Filter Theory, ch. 10.
@@ -50,29 +46,23 @@ class HuberRegression:
             prior: How far weights are believed to be from 0 (variance).
             corner: In units of the target.
         """
-        self._weights = np.zeros(size)
-        self._covariance = np.eye(size) * prior
-        self._forget = 1 - 1 / memory
-        self._corner = corner
+        self.weights: Floats = np.zeros(size)
+        self._covariance: Floats = np.eye(size) * prior
+        self._forget, self._corner, self._most = 1 - 1 / memory, corner, 2 * size * prior
+        super().__init__([self.weights], [self._covariance])
 
     def __call__(self, x: Floats) -> float:
-        return float(self._weights @ x)
+        return kernels.dot(self.weights, x)
 
     def learn(self, x: Floats, target: float) -> None:
-        """Takes one example."""
-        error = target - float(self._weights @ x)
-        size = abs(error)
-        trust = 1.0 if size <= self._corner else self._corner / size
-        spread = self._covariance @ x
-        norm = self._forget / trust + float(x @ spread)
-        self._weights += spread * (error / norm)
-        spread *= norm**-0.5
-        # a vector times itself, so that the matrix stays symmetric
-        self._covariance -= np.multiply.outer(spread, spread)
-        self._covariance *= 1 / self._forget
+        """Takes one example; of features, the first ones."""
+        kernels.learn_huber(
+            self.weights, self._covariance, x, target, self._forget, self._corner, self._most
+        )
+        self.changed = True
 
 
-class QuantileRegression:
+class QuantileRegression(Numbers):
     """All `LEVELS` at once, by stochastic subgradients of the pinball loss (AdaGrad steps)."""
 
     def __init__(self, size: int, start: Floats, rate: float = 0.05) -> None:
@@ -83,16 +73,18 @@ class QuantileRegression:
             start: The quantiles without any evidence.
             rate: Step length.
         """
-        self._weights = np.zeros((len(LEVELS), size))
-        self._weights[:, 0] = start
-        self._squares = np.full((len(LEVELS), size), 1e-6)
+        self.weights: Floats = np.zeros((len(LEVELS), size))
+        self.weights[:, 0] = start
+        self._squares: Floats = np.full((len(LEVELS), size), 1e-6)
         self._rate = rate
+        super().__init__([self.weights], [self._squares])
 
     def __call__(self, x: Floats) -> Floats:
-        return np.sort(self._weights @ x)
+        found = np.empty(len(LEVELS))
+        kernels.quantiles(self.weights, x, found)
+        return found
 
     def learn(self, x: Floats, target: float) -> None:
         """Takes one example."""
-        slope = np.multiply.outer(LEVELS - (target < self._weights @ x), x)
-        self._squares += slope * slope
-        self._weights += self._rate * slope / np.sqrt(self._squares)
+        kernels.learn_quantiles(self.weights, self._squares, LEVELS, x, target, self._rate)
+        self.changed = True
