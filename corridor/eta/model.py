@@ -90,12 +90,17 @@ class Model(Composite):
             departures = self._departures.look(query.mode)
             self._open.add(run, predictor.meet(query.lasting(), departures, now))
 
+    def taught(self, run: str) -> bool:
+        """Whether the outcome of a run has been learned."""
+        return self._open.taught(run)
+
     def arrived(self, run: str, arrival: float, now: float) -> None:
-        """Learns from what was known of a run, and what came of it."""
-        asked = self._open.close(run)
-        for facts in asked:
+        """Learns from what was known of a run, and what came of it; once."""
+        if self.taught(run):
+            return
+        for facts in self._open.close(run):
             self._predictors[_name(facts.query)].learn(facts, arrival, now)
-        self.learned += bool(asked)
+        self.learned += 1
 
     def ended(self, run: str) -> None:
         """Forgets a run that was cancelled or diverted: it says nothing of how long runs take."""
@@ -140,10 +145,12 @@ class Open:
     def wants(self, run: str) -> bool:
         """Whether what is known of a run now would teach."""
         asked = self._runs.get(run)
-        if asked is not None:
-            return len(asked) < MOST_FACTS
+        return not self.taught(run) if asked is None else len(asked) < MOST_FACTS
+
+    def taught(self, run: str) -> bool:
+        """Whether it has been closed."""
         digest = _digest(run)
-        return digest not in self._taught and digest not in self._taught_before
+        return digest in self._taught or digest in self._taught_before
 
     def add(self, run: str, facts: Facts) -> None:
         """Keeps what is known of a run."""
@@ -152,13 +159,11 @@ class Open:
             self._runs.popitem(last=False)
 
     def close(self, run: str) -> list[Facts]:
-        """What was known of a run that has come to its end; nothing the second time."""
-        asked = self._runs.pop(run, [])
-        if asked:
-            self._taught.add(_digest(run))
-            if 2 * len(self._taught) >= MOST_OPEN:
-                self._taught, self._taught_before = set(), self._taught
-        return asked
+        """What was known of a run that has come to its end."""
+        self._taught.add(_digest(run))
+        if 2 * len(self._taught) >= MOST_OPEN:
+            self._taught, self._taught_before = set(), self._taught
+        return self._runs.pop(run, [])
 
     def forget(self, run: str) -> None:
         """Gives a run up."""

@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from corridor.codes import Mode
 from corridor.eta.model import Model
 from corridor.eta.query import Phase, Query
@@ -81,12 +83,42 @@ def test_a_run_teaches_once_however_many_boxes_it_carries() -> None:
     assert one.learned == many.learned == 30
 
 
+def test_an_outcome_is_learned_once() -> None:
+    model = taught(30)
+    model.arrived("run 3", 0.0, 0.0)
+    assert model.learned == 30
+
+
+def test_a_run_has_taught_once_its_outcome_is_known() -> None:
+    model = taught(30)
+    assert model.taught("run 29")
+    assert not model.taught("run 30")
+
+
+def test_what_is_said_of_a_run_after_its_outcome_teaches_nothing() -> None:
+    model = taught(30)
+    before = model.snapshot()
+    model.ask("run 29", query(29, 0.0), 20_000.0)
+    assert model.snapshot() == before
+
+
+def test_of_too_many_open_runs_the_oldest_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("corridor.eta.model.MOST_OPEN", 3)
+    model = Model()
+    for number in range(4):
+        model.ask(f"run {number}", query(number, 0.0), 20_000.0)
+    model.arrived("run 0", 20_000.0, 20_000.0)
+    assert model.predict(query(4, 0.0), 20_000.0) is None
+    model.arrived("run 1", 20_000.0, 20_000.0)
+    assert model.predict(query(4, 0.0), 20_000.0) is not None
+
+
 def test_a_cancelled_run_teaches_nothing() -> None:
     model = Model()
     model.ask("run", query(0, 0.0), 0.0)
     model.ended("run")
     model.arrived("run", 1.0, 1.0)
-    assert model.learned == 0
+    assert model.predict(query(1, 0.0), 0.0) is None
 
 
 def test_a_leg_that_was_never_seen_is_told_by_its_mode() -> None:
