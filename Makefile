@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs lock clean chaos fuzz
+.PHONY: demo test lint docs lock clean chaos fuzz bench-eta
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -13,10 +13,12 @@ BIN := .venv/bin
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-lock:  ## pins every dependency of every extra, for all platforms, with hashes
+PIN := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --upgrade
+
+lock:  ## pins every dependency, for all platforms, with hashes; those of bench/eta apart
 	$(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras --generate-hashes \
-	  --no-annotate --no-header --upgrade pyproject.toml requirements-build.in -o requirements.lock
+	$(BIN)/$(PIN) --extra local --extra dev pyproject.toml requirements-build.in -o requirements.lock
+	$(BIN)/$(PIN) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
 
 demo: .venv/installed  ## real flights through a real stack; ONCE=1 ends by itself
 	@$(BIN)/corridor demo $(if $(ONCE),--once)
@@ -37,6 +39,13 @@ chaos: .venv/installed  ## the whole year while everything is killed, twice; ten
 
 fuzz: .venv/installed  ## a million spoiled messages through the decoders; some ten minutes
 	CORRIDOR_FUZZ_INPUTS=$(or $(INPUTS),46000) $(BIN)/pytest -s -n 0 tests/fuzz
+
+.venv/bench-installed: requirements-bench.lock .venv/installed
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench-eta: .venv/bench-installed  ## ETAs against peers; writes docs/eta/
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.eta $(ARGS)
 
 clean:
 	rm -rf .venv .corridor build *.egg-info

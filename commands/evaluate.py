@@ -1,23 +1,43 @@
 """`corridor evaluate`: how good the ETAs are, on any history, by the workers' own code."""
 
+import tempfile
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import msgspec
 import orjson
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
-from commands.rehearsal import Rehearsal
+from commands.evaluation_view import show
+from commands.rehearsal import Listener, Rehearsal
 from commands.replay import open_source
-from corridor.eta.scoring import POINTS, Scorer, alerts, figures, groups
+from corridor.eta.figures import report
+from corridor.eta.scoring import Scorer, Scores
+from corridor.models import DeadLetter
 from producers.replay.file import ReplayFileError
 from producers.replay.ordering import merged
-from producers.replay.record import Record, to_micros
+from producers.replay.record import Record
 
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_STATUS_EACH = 10_000
+
+
+class _Leg(msgspec.Struct):
+    sequence: int
+    planned_departure: datetime
+    cutoff: datetime | None = None
+
+
+class _Plan(msgspec.Struct):
+    unit_id: str
+    shipment_id: str
+    legs: list[_Leg]
+
+
+_plan = msgspec.json.Decoder(_Plan)
 
 
 def evaluate(
@@ -29,7 +49,7 @@ def evaluate(
         datetime | None,
         typer.Option(
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
-            help="Score only legs planned to depart from then on (UTC); the rest still teaches.",
+            help="Score only legs planned to depart from that day on (UTC); the rest teaches.",
         ),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -39,90 +59,78 @@ def evaluate(
     Nothing is known before it became available, and a label teaches only from then on.
     """
     try:
-        report = run(sources, since)
+        found = run(sources, since)
     except (ReplayFileError, OSError) as error:
         _err.print(f"[red]✗[/] {str(error).replace('[', chr(92) + '[')}")
         raise typer.Exit(1) from None
     if json:
-        typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2).decode())
+        typer.echo(orjson.dumps(found, option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(report)
+        show(found, Console(highlight=False))
 
 
 def run(sources: list[str], since: datetime | None = None) -> dict[str, Any]:
     """The report that `--json` prints."""
     opened = [open_source(source) for source in sources]
-    total = sum(lines for lines, _ in opened)
-    scorer = Scorer()
-    rehearsal = Rehearsal(scorer.hear)
-    began = time.monotonic()
-    events = rejected = 0
     with _err.status("") as status:
+        evaluation = Evaluation(since)
+        total = sum(lines for lines, _ in opened)
         for item in merged(*(items for _, items in opened)):
-            if isinstance(item, Record):
-                events += 1
-                rehearsal.play(item)
-            else:
-                rejected += 1
-            if events % 10_000 == 0:
-                status.update(f"{events:,} of {total:,} messages")
-    seconds = time.monotonic() - began
-    legs = scorer.points()
-    if since is not None:
-        first_day = to_micros(since.replace(tzinfo=UTC)) // 86_400_000_000
-        legs = {
-            point: [leg for leg in found if leg.day >= first_day] for point, found in legs.items()
+            evaluation.take(item)
+            if evaluation.events % _STATUS_EACH == 0:
+                status.update(f"{evaluation.events:,} of {total:,} messages")
+        status.update("Counting …")
+        return evaluation.report()
+
+
+class Evaluation:
+    """One replay, and what is scored of it."""
+
+    def __init__(self, since: datetime | None = None, also: Listener | None = None) -> None:
+        """Starts empty.
+
+        Args:
+            since: From when on (UTC) it is scored; before that, everything only teaches.
+            also: Hears every statement too, after the scorer.
+        """
+        first = None if since is None else since.replace(tzinfo=UTC)
+        self.scorer = Scorer(first, tempfile.TemporaryFile)
+        self._also = also
+        self.rehearsal = Rehearsal(self._hear)
+        self.events = self._rejected = 0
+        self._began = time.monotonic()
+
+    def take(self, item: Record | DeadLetter) -> None:
+        """Plays the next record."""
+        if not isinstance(item, Record):
+            self._rejected += 1
+            return
+        self.events += 1
+        if item.is_itinerary and b'"cutoff"' in item.value:
+            self._plan(item.value)
+        self.rehearsal.play(item)
+
+    def report(self, scores: Scores | None = None) -> dict[str, Any]:
+        """What it came to."""
+        seconds = time.monotonic() - self._began
+        return report(scores or self.scorer.scores()) | {
+            "seconds": seconds,
+            "events": self.events,
+            "rejected": self._rejected + self.rehearsal.rejected,
+            "model": self.rehearsal.model.version,
         }
-    return {
-        "points": {point: figures(legs[point]) for point in POINTS},
-        "groups": {"departure": groups(legs["departure"])},
-        "alerts": {point: alerts(legs[point]) for point in ("before_2h", "departure")},
-        "seconds": seconds,
-        "events": events,
-        "rejected": rejected + rehearsal.rejected,
-        "model": rehearsal.model.version,
-    }
 
+    def _hear(self, output: Any, heard: datetime) -> None:
+        self.scorer.hear(output, heard)
+        if self._also is not None:
+            self._also(output, heard)
 
-def _show(report: dict[str, Any]) -> None:
-    console = Console(highlight=False)
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        header_style="bold",
-        pad_edge=False,
-        title="Errors of the ETA, minutes; of the timetable, and of timetable plus lateness",
-        title_justify="left",
-    )
-    table.add_column("known at")
-    columns = (
-        ("legs", "n", ",.0f"),
-        ("MAE", "mae_minutes", ",.2f"),
-        ("P90", "p90_minutes", ",.1f"),
-        ("bias", "bias_minutes", "+,.1f"),
-        ("plan", "timetable_mae_minutes", ",.2f"),
-        ("+late", "persistence_mae_minutes", ",.2f"),
-        ("ratio", "ratio_to_persistence", ".3f"),
-        ("in 90", "coverage_90", ".1%"),
-        ("width", "width_90_minutes", ",.1f"),
-    )
-    for title, _, _ in columns:
-        table.add_column(title, justify="right")
-    for point, found in report["points"].items():
-        cells = (found.get(name) for _, name, _ in columns)
-        shown = (
-            "" if v is None else format(v, f) for v, (_, _, f) in zip(cells, columns, strict=True)
-        )
-        table.add_row(point, *shown)
-    console.print(table)
-    late = report["alerts"]["departure"]
-    if late.get("average_precision") is not None:
-        console.print(
-            f"late arrivals foretold at departure: average precision"
-            f" {late['average_precision']:.3f}, Brier {late['brier']:.4f},"
-            f" {late['late_share']:.1%} are late"
-        )
-    console.print(
-        f"{report['events']:,} messages in {report['seconds']:.1f} s"
-        f" ({report['events'] / max(report['seconds'], 1e-9):,.0f}/s),"
-        f" {report['rejected']:,} rejected, model {report['model']}"
-    )
+    def _plan(self, value: bytes) -> None:
+        try:
+            plan = _plan.decode(value)
+        except msgspec.DecodeError:
+            return  # the tracker says what is wrong with it
+        for leg in plan.legs:
+            if leg.cutoff is not None:
+                unit, shipment = plan.unit_id, plan.shipment_id
+                self.scorer.plan(unit, shipment, leg.sequence, leg.planned_departure, leg.cutoff)
