@@ -45,7 +45,7 @@ fuzz: .venv/installed  ## a million spoiled messages through the decoders; some 
 	@touch $@
 
 bench-eta: .venv/bench-installed  ## ETAs against peers; writes docs/eta/
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.eta $(ARGS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m bench.eta $(ARGS)
 
 clean:
 	rm -rf .venv .corridor build *.egg-info

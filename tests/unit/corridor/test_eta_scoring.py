@@ -212,7 +212,7 @@ def test_what_is_final_is_forgotten_and_counted() -> None:
     for day in range(400):
         begin = START + day * 24 * HOUR
         names = {"unit_id": f"U {day}"}
-        times = {
+        times: dict[str, Any] = {
             "planned_departure": begin,
             "planned_arrival": begin + 10 * HOUR,
             "actual_departure": begin + HOUR,
