@@ -68,6 +68,31 @@ CLOCK: Final = Gauge(
     "corridor_event_time_seconds", "Event time reached (Unix seconds).", ["partition"]
 )
 
+# learner -------------------------------------------------------------------------------------
+LESSONS: Final = Counter(
+    "corridor_lessons", "Lessons that the learner has read, by what they tell.", ["what"]
+)
+LEARNED_UNTIL: Final = Gauge(
+    "corridor_learned_until_seconds",
+    "Event time of the last outcome in the model that this process has (Unix seconds).",
+)
+LESSON_POSITION: Final = Gauge(
+    "corridor_lesson_position", "Lessons in the model that this process has, by their offset."
+)
+LEARN_SECONDS: Final = Counter("corridor_learn_seconds", "Time spent on learning.")
+MODEL_BYTES: Final = Counter(
+    "corridor_model_bytes", "Bytes published for workers, compressed.", ["kind"]
+)
+PUBLISH_SECONDS: Final = Histogram(
+    "corridor_model_publish_seconds",
+    "Time until a change or a whole model was durable.",
+    ["kind"],
+    buckets=_SECONDS,
+)
+MODEL_FAILURES: Final = Counter(
+    "corridor_model_failures", "Times that a worker could not read models; it tries again."
+)
+
 # sinks ---------------------------------------------------------------------------------------
 ROWS: Final = Counter("corridor_clickhouse_rows", "Rows that ClickHouse has confirmed.", ["table"])
 INSERT_SECONDS: Final = Histogram(
@@ -114,6 +139,13 @@ ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     UNITS,
     WAITING,
     CLOCK,
+    LESSONS,
+    LEARNED_UNTIL,
+    LESSON_POSITION,
+    LEARN_SECONDS,
+    MODEL_BYTES,
+    PUBLISH_SECONDS,
+    MODEL_FAILURES,
     ROWS,
     INSERT_SECONDS,
     INSERT_FAILURES,

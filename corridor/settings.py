@@ -75,10 +75,21 @@ class Settings(BaseSettings):
     gateway_metrics_port: Port = Field(9361, description="A gateway's metrics; each its own.")
 
     worker_metrics_port: Port = Field(9301, description="First worker's metrics; the next +1 …")
+    learner_metrics_port: Port = Field(9371, description="The learner's metrics and health.")
     sink_metrics_port: Port = Field(9351, description="The ClickHouse sink's metrics and health.")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Log level."
     )
+
+    @property
+    def worker_group(self) -> str:
+        """The stream workers' consumer group."""
+        return f"{self.group}-workers"
+
+    @property
+    def learner_group(self) -> str:
+        """The learner's consumer group."""
+        return f"{self.group}-learner"
 
     def kafka_client(self) -> dict[str, Any]:
         """Where Kafka is and how to log in, as keyword arguments of every kafka-python client."""

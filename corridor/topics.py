@@ -11,6 +11,8 @@ from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Mess
 DAY_MS = 86_400_000
 RETENTION_MS = 7 * DAY_MS
 QUARANTINE_RETENTION_MS = 90 * DAY_MS
+LESSON_RETENTION_MS = 14 * DAY_MS
+"""A learner that is down for longer misses some."""
 
 MESSAGE_BYTES = 1_000_000
 """The largest record of a topic that does not say otherwise: Kafka's default, less some room."""
@@ -23,8 +25,9 @@ _QUARANTINE = {
     "retention.ms": str(QUARANTINE_RETENTION_MS),
     "max.message.bytes": str(8 * 1024 * 1024),  # every dead letter fits into it
 }
-# A changelog is read whole at a recovery, so it is compacted early and in small segments.
-_CHANGELOG = {
+_LESSONS = {"cleanup.policy": "delete", "retention.ms": str(LESSON_RETENTION_MS)}
+# What is read whole at a start is compacted early and in small segments.
+_COMPACTED = {
     "cleanup.policy": "compact",
     "segment.bytes": str(16 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
@@ -83,6 +86,23 @@ OUTCOMES = Topic("legs.outcomes", LegOutcome, "unit_id", "Finished legs, with wh
 DEAD_LETTERS = Topic(
     "dead.letters", DeadLetter, "dead_letter_id", "The quarantine.", config=dict(_QUARANTINE)
 )
+# one partition each: a model is a function of how many lessons it was taught
+LESSONS = Topic(
+    "eta.lessons",
+    None,
+    "run and leg",
+    "What the workers tell the learner (msgpack, internal).",
+    partitions=1,
+    config=dict(_LESSONS),
+)
+MODELS = Topic(
+    "eta.models",
+    None,
+    "piece",
+    "What was learned, for the workers (internal).",
+    partitions=1,
+    config=dict(_COMPACTED),
+)
 
 UNIT_TOPICS = (ITINERARIES, IOT, PORT, CUSTOMS, CARRIER, FANOUT)
 """What the stream workers read; co-partitioned, so that a unit's state lives in one place."""
@@ -98,12 +118,12 @@ def changelog(group: str) -> Topic:
         None,
         "partition/bucket",
         "State of all units, in buckets.",
-        config=dict(_CHANGELOG),
+        config=dict(_COMPACTED),
     )
 
 
 def registry(group: str) -> Iterator[Topic]:
     """Every topic of one installation."""
     yield from UNIT_TOPICS
-    yield from (ESTIMATES, OUTCOMES, DEAD_LETTERS)
+    yield from (ESTIMATES, OUTCOMES, DEAD_LETTERS, LESSONS, MODELS)
     yield changelog(group)
