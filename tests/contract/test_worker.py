@@ -4,7 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from faust.types import TP
 from corridor import topics
 from corridor.settings import Settings
 from streams.app import Worker
+from streams.state import PartitionState
 from tests.contract.memory import Crash, MemoryBroker, MemoryEmitter, restore_from, until
 
 SETTINGS = Settings(group="contract", partitions=2)
@@ -102,6 +103,19 @@ def all_committed(broker: MemoryBroker) -> bool:
     )
 
 
+class Models:
+    """Of a worker that has none; tells what it is asked."""
+
+    def __init__(self, told: list[str] | None = None) -> None:
+        self.told = told if told is not None else []
+
+    async def start_once(self) -> None:
+        self.told.append("models")
+
+    async def stop(self) -> None:
+        pass
+
+
 async def live(broker: MemoryBroker, sends: int | None = None) -> bool:
     """Runs a worker until it is done or dies; says whether it was done."""
     emitter = MemoryEmitter(broker)
@@ -111,6 +125,7 @@ async def live(broker: MemoryBroker, sends: int | None = None) -> bool:
         transport=broker.transport(),
         emitter=emitter,
         restore=restore_from(broker, CHANGELOG),
+        feed=Models(),
     )
     worker.app.conf.broker_max_poll_records = 50
     worker.app.conf.stream_wait_empty = sends is None  # who is killed waits for nothing
@@ -171,6 +186,49 @@ def test_a_worker_that_dies_at_any_send_says_in_the_end_what_an_undisturbed_one_
         return broker
 
     assert said(asyncio.run(lives())) == undisturbed[seed]
+
+
+def test_a_worker_has_its_models_before_it_takes_over_any_state() -> None:
+    told: list[str] = []
+
+    async def test() -> None:
+        broker = broker_of(history(2, 1))
+        restore = restore_from(broker, CHANGELOG)
+
+        async def tell(partitions: Iterable[int]) -> dict[int, PartitionState]:
+            told.append("state")
+            states: dict[int, PartitionState] = await restore(partitions)
+            return states
+
+        worker = Worker(
+            SETTINGS,
+            transport=broker.transport(),
+            emitter=MemoryEmitter(broker),
+            restore=tell,
+            feed=Models(told),
+        )
+        async with faust_app_running(worker.app, stop_timeout=20):
+            await until(lambda: all_committed(broker))
+
+    asyncio.run(test())
+    assert told == ["models", "state"]
+
+
+def test_what_is_done_is_committed_at_once_when_nothing_waits() -> None:
+    async def test() -> None:
+        broker = broker_of(history(2, 1))
+        worker = Worker(
+            SETTINGS,
+            transport=broker.transport(),
+            emitter=MemoryEmitter(broker),
+            restore=restore_from(broker, CHANGELOG),
+            feed=Models(),
+        )
+        worker.app.conf.broker_commit_interval = 3600  # no timer commits
+        async with faust_app_running(worker.app, stop_timeout=20):
+            await until(lambda: all_committed(broker))
+
+    asyncio.run(test())
 
 
 def test_events_that_outrun_their_itineraries_lead_to_the_same(

@@ -43,14 +43,15 @@ class Cluster:
         return Settings(kafka=f"127.0.0.1:{self.port}", group="proof", partitions=PARTITIONS)
 
     def start(self, name: str) -> None:
-        """Starts `kafka`, or a worker of that name, and waits until it is ready."""
+        """Starts `kafka`, a `learner`, or a worker of that name; waits until it is ready."""
         log = self.directory / f"{name}.log"
         if name == "kafka":
             command = kafka_command(self.directory / "data", self.port)
             ready: str | None = f"kafka://127.0.0.1:{self.port}"
         else:
             metrics = free_port()
-            command = [sys.executable, "-m", "streams", "--metrics-port", str(metrics)]
+            module = "streams.learner" if name == "learner" else "streams"
+            command = [sys.executable, "-m", module, "--metrics-port", str(metrics)]
             ready = f"http://127.0.0.1:{metrics}/healthz"
         env = {
             "CORRIDOR_KAFKA": f"127.0.0.1:{self.port}",
