@@ -19,13 +19,13 @@ from clickhouse_driver import Client
 from clickhouse_driver.errors import Error as ClickHouseError
 
 from commands import lag
+from commands.lag import TopicLag
 from corridor.settings import Settings
 from deploy.local import ownership, state
 from deploy.local.parts import log_path
 from deploy.local.state import Status
 from sinks.clickhouse.tables import TABLES
 
-PROCESSES = ("kafka", "clickhouse", "worker", "sink")
 QUIET_SECONDS = 8.0
 """Event time ripens within 5 s, the worker looks every second, the sink writes every second."""
 
@@ -41,10 +41,16 @@ class NotQuiet(Exception):
 class FreshStack:
     """A stack that nobody else knows; everything is done as a person would do it."""
 
-    def __init__(self, directory: Path) -> None:
-        """Chooses ports; nothing is started yet."""
+    def __init__(self, directory: Path, *, learner: bool) -> None:
+        """Chooses ports; nothing is started yet.
+
+        Args:
+            directory: For all that it stores.
+            learner: Whether it has one. Without, each estimate is a function of what was
+                published; with one, also of when the models come.
+        """
         # held together while they are chosen, so that no two are the same
-        servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(5)]
+        servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
         ports = [int(server.getsockname()[1]) for server in servers]
         for server in servers:
             server.close()
@@ -56,6 +62,7 @@ class FreshStack:
             "CORRIDOR_CLICKHOUSE_HTTP_PORT": str(ports[2]),
             "CORRIDOR_WORKER_METRICS_PORT": str(ports[3]),
             "CORRIDOR_SINK_METRICS_PORT": str(ports[4]),
+            "CORRIDOR_LEARNER_METRICS_PORT": str(ports[5]),
         }
         self.settings = Settings(
             data=self.data,
@@ -64,7 +71,10 @@ class FreshStack:
             clickhouse_http_port=ports[2],
             worker_metrics_port=ports[3],
             sink_metrics_port=ports[4],
+            learner_metrics_port=ports[5],
         )
+        self.learner = learner
+        self.processes = ("kafka", "clickhouse", "worker", *(["learner"] * learner), "sink")
 
     # commands ------------------------------------------------------------------------------------
 
@@ -98,7 +108,7 @@ class FreshStack:
 
     def up(self) -> None:
         """`corridor up --detach`."""
-        self.run("up", "--detach")
+        self.run("up", "--detach", "--learner" if self.learner else "--no-learner")
 
     def down(self) -> None:
         """`corridor down`."""
@@ -126,15 +136,20 @@ class FreshStack:
     def restarts(self) -> dict[str, int]:
         """How often the supervisor has started each process again."""
         known = state.read(self.data)
-        return {p.name: p.restarts for p in known.parts if p.name in PROCESSES} if known else {}
+        return (
+            {p.name: p.restarts for p in known.parts if p.name in self.processes} if known else {}
+        )
 
     def lag(self) -> int | None:
         """Records that workers or sink have still to do; None while Kafka does not answer."""
         logging.getLogger("kafka").setLevel(logging.CRITICAL)
         try:
-            return sum(row.lag for row in lag.measure(self.settings))
+            return sum(row.lag for row in self._lags())
         except (kafka.errors.KafkaError, OSError):
             return None
+
+    def _lags(self) -> list[TopicLag]:
+        return lag.measure(self.settings, learner=self.learner)
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
         """Rows of a statement that names tables without their database."""
@@ -175,7 +190,9 @@ class FreshStack:
         deadline = time.monotonic() + seconds
         since, before = time.monotonic(), None
         while True:
-            now = self.rows() if all(map(self.process, PROCESSES)) and self.lag() == 0 else None
+            now = (
+                self.rows() if all(map(self.process, self.processes)) and self.lag() == 0 else None
+            )
             if now is None or now != before:
                 since, before = time.monotonic(), now
             elif time.monotonic() - since > QUIET_SECONDS:
@@ -188,10 +205,10 @@ class FreshStack:
         """How everything stands, and the last words of each process."""
         lines = [f"rows: {self.rows()}", f"restarts: {self.restarts()}"]
         try:
-            lines += [f"lag: {row.model_dump()}" for row in lag.measure(self.settings) if row.lag]
+            lines += [f"lag: {row.model_dump()}" for row in self._lags() if row.lag]
         except (kafka.errors.KafkaError, OSError) as error:
             lines.append(f"lag: {error}")
-        for name in ("supervisor", *PROCESSES):
+        for name in ("supervisor", *self.processes):
             path = log_path(self.data, name)
             last = path.read_text(errors="replace").splitlines() if path.exists() else []
             lines += [f"--- {path}", *(line[:400] for line in last[-_LOG_LINES:])]
@@ -199,9 +216,9 @@ class FreshStack:
 
 
 @contextmanager
-def fresh_stacks(*directories: Path) -> Iterator[list[FreshStack]]:
+def fresh_stacks(*directories: Path, learner: bool = False) -> Iterator[list[FreshStack]]:
     """Stacks that are up; at the end, however that comes, nothing of them runs or is stored."""
-    stacks = [FreshStack(directory) for directory in directories]
+    stacks = [FreshStack(directory, learner=learner) for directory in directories]
     with ThreadPoolExecutor(len(stacks)) as pool:
         try:
             list(pool.map(FreshStack.up, stacks))

@@ -8,7 +8,7 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from pydantic import BaseModel
 
 from corridor.settings import Settings
-from corridor.topics import UNIT_TOPICS
+from corridor.topics import LESSONS, UNIT_TOPICS
 from sinks.clickhouse.tables import TABLES
 
 BOOTSTRAP_SECONDS = 5.0
@@ -26,17 +26,21 @@ class TopicLag(BaseModel):
     """Records that are not committed yet."""
 
 
-def measure(settings: Settings) -> list[TopicLag]:
-    """Lag of the workers and of the ClickHouse sink, by committed offsets.
+def measure(settings: Settings, *, learner: bool = True) -> list[TopicLag]:
+    """Lag of the workers, the learner and the ClickHouse sink, by committed offsets.
+
+    Args:
+        settings: Where Kafka is.
+        learner: Whether there is one; else nobody reads the lessons.
 
     Raises:
         kafka.errors.KafkaError: the broker does not answer.
     """
-    workers, sink = f"{settings.group}-workers", f"{settings.group}-clickhouse"
-    expected = {
-        workers: {topic.name for topic in UNIT_TOPICS},
-        sink: {topic.name for table in TABLES for topic in table.topics},
-    }
+    expected = {settings.worker_group: {topic.name for topic in UNIT_TOPICS}}
+    if learner:
+        expected[settings.learner_group] = {LESSONS.name}
+    sink = f"{settings.group}-clickhouse"
+    expected[sink] = {topic.name for table in TABLES for topic in table.topics}
     with KafkaAdminClient(
         **settings.kafka_client(), bootstrap_timeout_ms=int(BOOTSTRAP_SECONDS * 1000)
     ) as admin:

@@ -23,27 +23,30 @@ def up(
     detach: Annotated[bool, typer.Option("--detach", help="Return when everything is up.")] = False,
     data: Data = None,
     workers: Annotated[int, typer.Option(min=1, max=64, help="Number of stream workers.")] = 1,
+    learner: Annotated[
+        bool, typer.Option(help="Learn from what happens, so that ETAs get better.")
+    ] = True,
     headless: Annotated[bool, typer.Option("--headless", hidden=True)] = False,
 ) -> None:
-    """Start Kafka, ClickHouse, the stream workers and the sink, and keep them running."""
+    """Start Kafka, ClickHouse, the stream workers, the learner and the sink; keep them running."""
     known = prepared(data)
     from commands import stack_control
 
     if detach:
-        start_detached(known, workers)
+        start_detached(known, workers, learner=learner)
         return
     try:
-        stack_control.up(known, workers, headless=headless)
+        stack_control.up(known, workers, learner=learner, headless=headless)
     except StackError as error:
         raise _fail(error) from None
 
 
-def start_detached(known: Settings, workers: int) -> None:
+def start_detached(known: Settings, workers: int, *, learner: bool = True) -> None:
     """Starts the stack and returns when it is ready; ends the command where it cannot start."""
     from commands import stack_control
 
     try:
-        stack_control.up_detached(known, workers)
+        stack_control.up_detached(known, workers, learner=learner)
     except StackError as error:
         raise _fail(error) from None
 

@@ -34,23 +34,25 @@ _INTERRUPTED = 130
 _out = Console(highlight=False)
 
 
-def up(settings: Settings, workers: int, *, headless: bool) -> None:
+def up(settings: Settings, workers: int, *, learner: bool, headless: bool) -> None:
     """Runs the stack until a signal says to stop.
 
     Args:
         settings: With an absolute data directory.
         workers: Number of stream workers.
+        learner: Whether a learner teaches them.
         headless: Nobody looks; only what should be in a log is printed.
 
     Raises:
         StackError: it cannot start.
     """
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # its retries while Kafka starts
-    asyncio.run(_run(settings, workers, headless=headless))
+    asyncio.run(_run(settings, workers, learner=learner, headless=headless))
 
 
-async def _run(settings: Settings, workers: int, *, headless: bool) -> None:
-    supervisor = Supervisor(settings.data, _parts(settings, workers), _announce)
+async def _run(settings: Settings, workers: int, *, learner: bool, headless: bool) -> None:
+    parts = _parts(settings, workers, learner=learner)
+    supervisor = Supervisor(settings.data, parts, _announce)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.stop)
@@ -65,7 +67,7 @@ async def _run(settings: Settings, workers: int, *, headless: bool) -> None:
             await asyncio.wait({running}, timeout=_REFRESH_SECONDS)
         follower.show(supervisor.state)
     if not running.done():
-        _show_endpoints(settings, workers, "Ctrl-C stops it; the data stays.")
+        _show_endpoints(settings, workers, learner=learner, last="Ctrl-C stops it; the data stays.")
         stopping = asyncio.create_task(supervisor.stopping())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
@@ -77,7 +79,7 @@ async def _run(settings: Settings, workers: int, *, headless: bool) -> None:
     await running
 
 
-def up_detached(settings: Settings, workers: int) -> None:
+def up_detached(settings: Settings, workers: int, *, learner: bool) -> None:
     """Starts a supervisor that stays, and returns when everything is ready.
 
     Raises:
@@ -91,6 +93,7 @@ def up_detached(settings: Settings, workers: int) -> None:
             [
                 *(sys.executable, "-P", "-m", "commands.main", "up", "--headless"),
                 *("--data", str(data), "--workers", str(workers)),
+                "--learner" if learner else "--no-learner",
             ],
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -111,7 +114,9 @@ def up_detached(settings: Settings, workers: int) -> None:
         if supervisor.returncode == 0:
             reason = "The stack was stopped while it started."
         raise StackError(reason or words.removeprefix("✗ ") or f"it ended without a word: {log}")
-    _show_endpoints(settings, workers, "corridor down stops it; the data stays.")
+    _show_endpoints(
+        settings, workers, learner=learner, last="corridor down stops it; the data stays."
+    )
 
 
 def down(data: Path) -> str:
@@ -184,7 +189,7 @@ def _follow(supervisor: subprocess.Popen[bytes], data: Path) -> StackState | Non
             time.sleep(_REFRESH_SECONDS)
 
 
-def _parts(settings: Settings, workers: int) -> list[Part]:
+def _parts(settings: Settings, workers: int, *, learner: bool) -> list[Part]:
     def apply_topics() -> None:
         applied = topic_admin.apply(settings)
         if applied.left:
@@ -200,7 +205,12 @@ def _parts(settings: Settings, workers: int) -> list[Part]:
         schema.apply(settings)
 
     return stack.declare(
-        settings, settings.data, workers, apply_topics=apply_topics, apply_schema=apply_schema
+        settings,
+        settings.data,
+        workers,
+        learner=learner,
+        apply_topics=apply_topics,
+        apply_schema=apply_schema,
     )
 
 
@@ -208,7 +218,7 @@ def _announce(text: str) -> None:
     _out.print(f"{datetime.now():%H:%M:%S}  {text}", markup=False, soft_wrap=True)
 
 
-def _show_endpoints(settings: Settings, workers: int, last: str) -> None:
+def _show_endpoints(settings: Settings, workers: int, *, learner: bool, last: str) -> None:
     host, first = settings.host, settings.worker_metrics_port
     clickhouse = settings.clickhouse_host
     numbers = f"{first}" if workers == 1 else f"{first} … {first + workers - 1}"
@@ -217,6 +227,7 @@ def _show_endpoints(settings: Settings, workers: int, last: str) -> None:
         ("ClickHouse", f"{clickhouse}:{settings.clickhouse_port} (native protocol)"),
         ("", f"http://{clickhouse}:{settings.clickhouse_http_port} (HTTP)"),
         ("metrics", f"http://{host}:{numbers}/metrics (worker{'s' if workers > 1 else ''})"),
+        *([("", f"http://{host}:{settings.learner_metrics_port}/metrics (learner)")] * learner),
         ("", f"http://{host}:{settings.sink_metrics_port}/metrics (sink)"),
         ("logs", str(settings.data / "logs")),
     ]

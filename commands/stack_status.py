@@ -66,7 +66,8 @@ def gather(settings: Settings, data: Path) -> StackReport:
         )
     parts = [part for part in known.parts if part.kind == "process"]
     with ThreadPoolExecutor(len(parts) + 1) as pool:
-        measured = pool.submit(_lag, settings)
+        learner = any(part.name == "learner" for part in parts)
+        measured = pool.submit(_lag, settings, learner=learner)
         processes = list(pool.map(lambda part: _process(data, part), parts))
         rows, lag_error = measured.result()
     return StackReport(
@@ -108,9 +109,9 @@ def _memory(process: psutil.Process) -> int | None:
         return None  # gone in this moment
 
 
-def _lag(settings: Settings) -> tuple[list[TopicLag], str | None]:
+def _lag(settings: Settings, *, learner: bool) -> tuple[list[TopicLag], str | None]:
     logging.getLogger("kafka").setLevel(logging.CRITICAL)  # what fails is in the answer
     try:
-        return lag.measure(settings), None
+        return lag.measure(settings, learner=learner), None
     except (kafka.errors.KafkaError, OSError) as error:
         return [], f"Kafka at {settings.kafka} does not answer: {error}"

@@ -29,6 +29,7 @@ def declare(
     data: Path,
     workers: int,
     *,
+    learner: bool,
     apply_topics: Callable[[], None],
     apply_schema: Callable[[], None],
 ) -> list[Part]:
@@ -38,6 +39,7 @@ def declare(
         settings: Where each server listens.
         data: Absolute path of the data directory.
         workers: Number of stream workers.
+        learner: Whether a learner teaches them.
         apply_topics: Brings Kafka's topics to what is declared.
         apply_schema: Brings ClickHouse's schema to what is declared.
 
@@ -92,6 +94,7 @@ def declare(
             )
             for number in range(1, workers + 1)
         ),
+        *([_learner(settings, data)] if learner else []),
         _ours(
             "sink",
             "sinks.clickhouse",
@@ -100,6 +103,13 @@ def declare(
             after=("topics", "schema"),
         ),
     ]
+
+
+def _learner(settings: Settings, data: Path) -> Process:
+    listener = Listener(
+        settings.host, settings.learner_metrics_port, "CORRIDOR_LEARNER_METRICS_PORT"
+    )
+    return _ours("learner", "streams.learner", listener, data, after=("topics",))
 
 
 def _ours(name: str, module: str, metrics: Listener, data: Path, after: tuple[str, ...]) -> Process:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from kafka import KafkaProducer
 
-from corridor.topics import IOT
+from corridor.topics import IOT, LESSONS
 from deploy.local import ownership
 from tests.integration.stack.test_kafka import read
 from tests.support import free_port, wait_until
@@ -71,6 +71,7 @@ def stack_in(data: Path) -> Iterator[Stack]:
             "CORRIDOR_CLICKHOUSE_HTTP_PORT": str(free_port()),
             "CORRIDOR_WORKER_METRICS_PORT": str(free_port()),
             "CORRIDOR_SINK_METRICS_PORT": str(free_port()),
+            "CORRIDOR_LEARNER_METRICS_PORT": str(free_port()),
             "CORRIDOR_PARTITIONS": "2",
         },
     )
@@ -97,7 +98,8 @@ def test_status_tells_of_each_process(stack: Stack) -> None:
     status = stack.status()
     assert status["running"]
     assert status["healthy"]
-    assert [p["name"] for p in status["processes"]] == ["kafka", "clickhouse", "worker", "sink"]
+    names = [p["name"] for p in status["processes"]]
+    assert names == ["kafka", "clickhouse", "worker", "learner", "sink"]
     for process in status["processes"]:
         assert process["state"] == "ready"
         assert process["health"] == "ok"
@@ -109,13 +111,23 @@ def test_status_tells_of_each_process(stack: Stack) -> None:
 def test_status_tells_how_far_each_consumer_group_is_behind(stack: Stack) -> None:
     rows = {(row["group"], row["topic"]): row for row in stack.status()["lag"]}
     assert rows["corridor-workers", IOT.name]["partitions"] == 2
+    assert rows["corridor-learner", LESSONS.name]["partitions"] == 1
     assert rows["corridor-clickhouse", IOT.name]["lag"] >= 0
 
 
 def test_status_for_a_person_is_a_table(stack: Stack) -> None:
     result = stack.run("status")
     assert result.returncode == 0
-    for word in ("process", "kafka", "clickhouse", "worker", "sink", "MiB", "corridor-workers"):
+    for word in (
+        "process",
+        "kafka",
+        "clickhouse",
+        "worker",
+        "learner",
+        "sink",
+        "MiB",
+        "corridor-workers",
+    ):
         assert word in result.stdout
 
 

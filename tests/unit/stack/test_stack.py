@@ -12,9 +12,14 @@ from deploy.local.parts import Part, Process
 DATA = Path("/data")
 
 
-def declare(settings: Settings, workers: int = 1) -> dict[str, Part]:
+def declare(settings: Settings, workers: int = 1, *, learner: bool = True) -> dict[str, Part]:
     parts = stack.declare(
-        settings, DATA, workers, apply_topics=lambda: None, apply_schema=lambda: None
+        settings,
+        DATA,
+        workers,
+        learner=learner,
+        apply_topics=lambda: None,
+        apply_schema=lambda: None,
     )
     return {part.name: part for part in parts}
 
@@ -32,6 +37,11 @@ def test_each_worker_has_a_metrics_port_of_its_own() -> None:
     workers = [part for name, part in parts.items() if name.startswith("worker")]
     ports = [part.listeners[0].port for part in workers if isinstance(part, Process)]
     assert ports == [9000, 9001, 9002]
+
+
+def test_a_learner_waits_for_topics_and_can_be_left_out() -> None:
+    assert declare(Settings())["learner"].after == ("topics",)
+    assert "learner" not in declare(Settings(), learner=False)
 
 
 def test_servers_listen_where_the_settings_say() -> None:
