@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from bench.fresh_stack import PROCESSES, FreshStack, fresh_stacks
+from bench.fresh_stack import FreshStack, fresh_stacks
 from producers import nycflights13
 
 DEADLINE_SECONDS = 900.0
@@ -104,8 +104,8 @@ class Measured:
 
 def run(stack: FreshStack, console: Console) -> Measured:
     """Replays, waits, and asks SQL."""
-    usage = {name: Usage() for name in (*PROCESSES, "replay")}
-    replay = stack.start("replay", nycflights13.SOURCE)
+    usage = {name: Usage() for name in (*stack.processes, "replay")}
+    replay = stack.start("replay", nycflights13.SOURCE, "--staleness", "0")
     began = time.time()
     last_row = began
     before: dict[str, int] = {}
@@ -124,7 +124,7 @@ def run(stack: FreshStack, console: Console) -> Measured:
         with bar:
             task = bar.add_task("", total=nycflights13.MESSAGES)
             while True:
-                for name in PROCESSES:
+                for name in stack.processes:
                     _observe(stack, name, usage[name])
                 if published is None and _ended(replay, usage["replay"]):
                     published = time.time() - began

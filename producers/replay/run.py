@@ -91,6 +91,13 @@ class Stop:
             time.sleep(min(left, self._SLICE))
 
 
+class Pacing(Protocol):
+    """Says when a message may go."""
+
+    def keep(self, available: int) -> None:
+        """Waits until it is time for a message that became known then (microseconds)."""
+
+
 class Pace:
     """Lets the time of the messages pass `speed` times as fast as real time."""
 
@@ -122,7 +129,7 @@ def play(
     progress: Progress,
     *,
     stop: Stop,
-    pace: Pace | None = None,
+    pace: Pacing | None = None,
     until: int | None = None,
     limit: int | None = None,
 ) -> None:
