@@ -55,7 +55,7 @@ FULL = Size(
     date(2013, 3, 1),
     date(2013, 2, 1),
     date(2013, 2, 1),
-    {"ILSTC": 1500, "CRE": 1500, "YANGTZE": 1500, "CKG-AIR": 4000, "TIR": 3000},
+    {"ILSTC": 1000, "CRE": 1000, "YANGTZE": 1000, "CKG-AIR": 3000, "TIR": 1500},
     (1, 2, 3),
     days=180,
     warm_up=45,
