@@ -6,8 +6,9 @@ from datetime import datetime
 from aiokafka.structs import ConsumerRecord
 
 from corridor import topics
-from corridor.eta.estimator import LearnedEstimator
+from corridor.eta.estimator import Estimator
 from corridor.eta.learner import Learner
+from corridor.eta.lessons import Lesson
 from corridor.eta.model import Model
 from corridor.models import DeadLetter, LegEstimate, LegOutcome
 from corridor.tracking.unit import BEGINNING
@@ -67,7 +68,7 @@ class Rehearsal:
         self._tracker = _Tracker(self._returns, self._said)
         self._state = PartitionState()
         self._tracker.partitions = {0: self._state}
-        self._tracker.estimator = LearnedEstimator(self.model)
+        self._tracker.estimator = Estimator(self.model)
         self._listener = listener
         self._offsets: dict[str, int] = {}
         self._now = BEGINNING
@@ -82,7 +83,6 @@ class Rehearsal:
         """Takes the next record."""
         now, now_ms = to_time(record.available), record.available // 1000
         # time passes first: what is due before this record was said without it
-        self._learner.advance(now)
         self._tracker.let_pass(0, now, now_ms)
         self._now = now
         self._apply(record.topic, record.key, record.value, now_ms)
@@ -107,4 +107,5 @@ class Rehearsal:
         for output in out:
             if isinstance(output, LegEstimate | LegOutcome):
                 self._listener(output, max(self._now, output.as_of))
+            elif isinstance(output, Lesson):
                 self._learner.hear(output)

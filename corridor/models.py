@@ -235,6 +235,13 @@ class LegEstimate(Message):
     late_probability: float | None = Field(None, ge=0, le=1)
     evidence: str = Field(description="What the estimate stands on: TIMETABLE, OVERDUE, DELAY …")
     signal: Signal = Signal.LIVE
+    missed_probability: float | None = Field(
+        None, ge=0, le=1, description="Of being ready only after the planned service has closed."
+    )
+    connection_slack_seconds: float | None = Field(
+        None, description="From being ready, as is likely, until the planned service closes."
+    )
+    stalled_since: Time | None = Field(None, description="It does not move, though it should.")
     model_version: str
     as_of: Time
     late: bool = Field(False, description=LATE)

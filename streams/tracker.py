@@ -9,7 +9,9 @@ from aiokafka.structs import ConsumerRecord
 from corridor import topics
 from corridor.codes import Classifier, Reject
 from corridor.decoding import Decoder, Rejected, dead_letter
+from corridor.eta import lessons
 from corridor.eta.estimator import NAIVE, Estimator
+from corridor.eta.lessons import Lesson
 from corridor.metrics import RECEIVED, REJECTED, SKIPPED
 from corridor.models import (
     SUBJECTS,
@@ -20,7 +22,8 @@ from corridor.models import (
     Origin,
     TrackingEvent,
 )
-from corridor.tracking.positions import is_position, locate
+from corridor.tracking.positions import is_position, locate, to_pass_on
+from corridor.tracking.reports import apply_report, is_report
 from corridor.tracking.shared import remember
 from corridor.tracking.unit import Milestone, Unit
 from corridor.tracking.update import (
@@ -158,9 +161,11 @@ class Tracker:
         if state.counted(index, record.topic, record.offset):
             return "SKIPPED"
         state.count(index, record.topic, record.offset)
+        pass_on = is_report(event)
         if is_position(event):
             located = state.where(event.subject)
             told = locate(located, event)
+            pass_on = not isinstance(told, Rejected) and to_pass_on(located, event)
             state.put_where(located, self._now_ms)
             if isinstance(told, Rejected):
                 return told
@@ -168,8 +173,25 @@ class Tracker:
                 # read back like what anybody else says, and so stored and passed on like it
                 self._emitter.add(topics.IOT.name, record.partition, record.key, crossing.to_json())
         if event.unit_id is None:
-            return self._tell_everywhere(event, record)
+            return self._tell_everywhere(record, pass_on or milestone_of(event) is not None)
+        if is_report(event):
+            return self._report(state, state.unit(event.unit_id), event, out)
         return self._unit_event(state, event, record, out)
+
+    def _report(
+        self, state: PartitionState, unit: Unit, event: TrackingEvent, out: list[Output]
+    ) -> str:
+        verdict = apply_report(
+            unit,
+            event,
+            out,
+            clock=state.clock,
+            received_ms=self._now_ms,
+            estimator=self.estimator,
+        )
+        if verdict is Verdict.APPLIED:
+            state.put(unit)
+        return verdict
 
     def _unit_event(
         self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
@@ -215,9 +237,9 @@ class Tracker:
             unit, milestone, out, received_ms=self._now_ms, estimator=self.estimator
         )
 
-    def _tell_everywhere(self, event: TrackingEvent, record: ConsumerRecord) -> str:
+    def _tell_everywhere(self, record: ConsumerRecord, matters: bool) -> str:
         """Passes on what is told of a run or shipment: units aboard may be in any partition."""
-        if milestone_of(event) is None:
+        if not matters:
             return Verdict.NO_MILESTONE
         for partition in self._everywhere:
             self._emitter.add(topics.FANOUT.name, partition, record.key, record.value or b"")
@@ -234,6 +256,10 @@ class Tracker:
         event = _read_event(record.value)
         if isinstance(event, Rejected):
             return event
+        if is_report(event):
+            for unit_id in state.aboard(event.subject):
+                self._report(state, state.unit(unit_id), event, out)
+            return Verdict.APPLIED
         milestone = milestone_of(event)
         if milestone is None or not milestone.shared:
             return Verdict.NO_MILESTONE
@@ -254,6 +280,9 @@ class Tracker:
                 topic, key = topics.ESTIMATES.name, output.unit_id
             elif isinstance(output, LegOutcome):
                 topic, key = topics.OUTCOMES.name, output.unit_id
+            elif isinstance(output, Lesson):
+                add(topics.LESSONS.name, 0, output.run.encode(), lessons.encode(output))
+                continue
             else:
                 letters.append(_expired(output))
                 continue

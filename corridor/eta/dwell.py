@@ -13,6 +13,7 @@ learned as handling, the slack before a departure would be used up twice.
 """
 
 from math import asinh, exp, inf, log, sinh, sqrt
+from typing import NamedTuple
 
 import msgspec
 
@@ -37,6 +38,16 @@ UNLOADING_HOURS = {
 }
 LOADING_HOURS = {Mode.RAIL: 3.0, Mode.VESSEL: 6.0, Mode.BARGE: 3.0, Mode.TRUCK: 1.0, Mode.AIR: 3.0}
 """Medians assumed until something is learned; ours, from no measurement."""
+STOP_MINUTES = {
+    Mode.RAIL: 2.0,
+    Mode.VESSEL: 720.0,
+    Mode.BARGE: 240.0,
+    Mode.TRUCK: 15.0,
+    Mode.AIR: 45.0,
+}
+"""The same of who goes on with the same conveyance."""
+SPARE = 0.8
+"""A plan leaves at least this share of the time that it gives for what there is to do."""
 TAIL = 3.5
 """How much longer than the median the assumed 90th percentile is: borders and inspections."""
 GRACE = 60.0
@@ -96,18 +107,48 @@ class Dwells(msgspec.Struct, array_like=True):
     cells: dict[str, Cell] = {}
 
 
-def learn(
-    state: Dwells, node_id: str, arriving: Mode, leaving: Mode, low: float, high: float, at: float
-) -> None:
+class Visit(NamedTuple):
+    """A stay at a node, as far as it is known beforehand."""
+
+    node_id: str
+    arriving: Mode
+    leaving: Mode
+    through: bool = False
+    """It goes on with the same conveyance: nothing is unloaded."""
+    gap: float = inf
+    """Minutes that the plan gives it."""
+
+    @property
+    def usual(self) -> float:
+        """Minutes that half of such stays take until they could end, before any is known."""
+        if self.through:
+            assumed = STOP_MINUTES[self.leaving]
+        else:
+            assumed = 60 * (UNLOADING_HOURS[self.arriving] + LOADING_HOURS[self.leaving])
+        return min(assumed, SPARE * self.gap) if self.gap > 0 else assumed
+
+    @property
+    def least(self) -> float:
+        """Minutes that handling takes at least."""
+        return LEAST * self.usual
+
+    def cells(self) -> tuple[str, str, str]:
+        """What it has in common with other stays, from general to special."""
+        change = "=" if self.through else ">"
+        modes = f"{self.arriving}{change}{self.leaving}"
+        return f"{_ANY}{change}", modes, f"{self.node_id} {modes}"
+
+
+def learn(state: Dwells, visit: Visit, low: float, high: float, at: float) -> None:
     """Takes in one unit's stay: it was ready more than `low` and at most `high` minutes after its
     arrival (see `bounds`), and left `at`. Once per stay: it cannot be taken back."""
     if not 0 <= low <= high or high == inf:
         return
-    usual = scaled(_median(arriving, leaving))
+    usual = scaled(visit.usual)
     large = scaled(high) - usual
     small = large if low == high else scaled(low) - usual if low else -inf
     above: list[float] = _ASSUMED
-    for key in _keys(node_id, arriving, leaving):
+    for key in visit.cells():
         cell = state.cells.get(key)
         if cell is None:
             cell = state.cells[key] = Cell(list(above))
@@ -115,24 +156,19 @@ def learn(
         above = cell.values
 
 
-def dwell(state: Dwells, node_id: str, arriving: Mode, leaving: Mode) -> Quantiles:
+def dwell(state: Dwells, visit: Visit) -> Quantiles:
     """The quantiles, in minutes, of the time from the arrival until it could leave.
 
     The finer cell as far as it has evidence, else the coarser, else what is assumed.
     """
     values = _ASSUMED
-    for key in _keys(node_id, arriving, leaving):
+    for key in visit.cells():
         cell = state.cells.get(key)
         if cell is not None:
             own = cell.weight / (cell.weight + STRENGTH)
             values = [v + own * (c - v) for v, c in zip(values, cell.values, strict=True)]
-    usual, least = scaled(_median(arriving, leaving)), least_dwell(arriving, leaving)
+    usual, least = scaled(visit.usual), visit.least
     return tuple(max(unscaled(usual + value), least) for value in values)
-
-
-def least_dwell(arriving: Mode, leaving: Mode) -> float:
-    """Minutes that handling takes at least."""
-    return LEAST * _median(arriving, leaving)
 
 
 def bounds(
@@ -153,15 +189,6 @@ def bounds(
     high = min(closed - arrival, stay)
     low = 0.0 if missed is None else min(max(missed - arrival, 0.0), high)
     return low, high
-
-
-def _keys(node_id: str, arriving: Mode, leaving: Mode) -> tuple[str, str, str]:
-    modes = f"{arriving}>{leaving}"
-    return _ANY, modes, f"{node_id} {modes}"
-
-
-def _median(arriving: Mode, leaving: Mode) -> float:
-    return 60 * (UNLOADING_HOURS[arriving] + LOADING_HOURS[leaving])
 
 
 def scaled(minutes: float) -> float:

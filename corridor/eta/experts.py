@@ -107,10 +107,10 @@ def learn(pool: Pool, mode: Mode, statements: Iterable[Statement], arrival: floa
     for said in statements:
         most = max(60.0, said.lead)
         late = min(max(arrival - said.eta, -most), most)
-        keys = _keys(said.source, mode, said.lead)
-        error = abs(arrival - said.eta - _bias(pool.experts.get(keys[0])))
+        names = keys(said.source, mode, said.lead)
+        error = abs(arrival - said.eta - _bias(pool.experts.get(names[0])))
         loss = min(error / scale(said.lead), WORST)
-        for key in keys:
+        for key in names:
             expert = pool.experts.get(key)
             if expert is None:
                 expert = pool.experts[key] = Expert(arrival)
@@ -124,13 +124,13 @@ def scale(lead: float) -> float:
 
 def loss(pool: Pool, source: str, mode: Mode, lead: float) -> float:
     """The decayed loss of an expert; of one little heard of, mostly that of its other leads."""
-    own = _loss(pool, _keys(OWN, mode, lead), OWN_LOSS)
-    return own if source == OWN else _loss(pool, _keys(source, mode, lead), FOREIGN * own)
+    own = _loss(pool, keys(OWN, mode, lead), OWN_LOSS)
+    return own if source == OWN else _loss(pool, keys(source, mode, lead), FOREIGN * own)
 
 
 def corrected(pool: Pool, mode: Mode, said: Statement) -> tuple[float, float]:
     """The arrival that a statement stands for, without its source's bias, and its usual error."""
-    expert = pool.experts.get(_keys(said.source, mode, said.lead)[0])
+    expert = pool.experts.get(keys(said.source, mode, said.lead)[0])
     error = loss(pool, said.source, mode, said.lead) * scale(said.lead)
     if expert is not None:
         error = (expert.error + PRIOR * error) / (expert.weight + PRIOR)
@@ -167,11 +167,11 @@ def combine(
     heard: list[tuple[float, str, float]] = [(own, OWN, 1.0)]
     for source in sorted(latest):
         said = latest[source]
-        keys = _keys(source, mode, said.lead)
-        value = said.eta + _bias(pool.experts.get(keys[0])) - now
+        names = keys(source, mode, said.lead)
+        value = said.eta + _bias(pool.experts.get(names[0])) - now
         if value >= 0:
-            ours = _loss(pool, _keys(OWN, mode, said.lead), OWN_LOSS)
-            relative = _loss(pool, keys, FOREIGN * ours) / ours * inflation(said, now)
+            ours = _loss(pool, keys(OWN, mode, said.lead), OWN_LOSS)
+            relative = _loss(pool, names, FOREIGN * ours) / ours * inflation(said, now)
             heard.append((value, source, exp(ETA * (1.0 - relative))))
     total = sum(weight for *_, weight in heard)
     weights = {source: weight / total for _, source, weight in heard}
@@ -197,15 +197,15 @@ def _bucket(lead: float) -> int:
     return bisect_right(LEADS, lead)
 
 
-def _keys(source: str, mode: Mode, lead: float) -> tuple[str, str]:
+def keys(source: str, mode: Mode, lead: float) -> tuple[str, str]:
     """Of the expert at this lead, and at any."""
     whole = f"{source}|{mode.value}"
     return f"{whole}|{_bucket(lead)}", whole
 
 
-def _loss(pool: Pool, keys: tuple[str, str], prior: float) -> float:
+def _loss(pool: Pool, names: tuple[str, str], prior: float) -> float:
     found = prior
-    for key in reversed(keys):
+    for key in reversed(names):
         expert = pool.experts.get(key)
         if expert is not None:
             found = (expert.loss + PRIOR * found) / (expert.weight + PRIOR)

@@ -1,19 +1,20 @@
-"""Teaches a model by what the workers say: departures and plans from estimates, then outcomes."""
+"""Teaches a model by lessons, one after the other: the same lessons make the same model."""
 
-import heapq
 from collections import OrderedDict
-from datetime import datetime
-from typing import TypeVar
+from datetime import timedelta
 
-from corridor.codes import Ending, Stage
-from corridor.eta.model import MOST_OPEN, Model
-from corridor.eta.query import Phase, Query, minutes
-from corridor.models import LegEstimate, LegOutcome
+import msgspec
 
-T = TypeVar("T")
+from corridor.eta.dwell import Visit, bounds
+from corridor.eta.lessons import Lesson, Stay, What
+from corridor.eta.model import Model
+from corridor.eta.query import EPOCH, Phase, Query
 
-LEADS = (120.0, 30.0)
-"""Minutes before departure at which it is noted what was known then."""
+MOST_REMEMBERED = 100_000
+"""Runs under way, and stays, that are remembered so that each teaches once."""
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(tuple[list[str], list[str]]).decode
 
 
 class Learner:
@@ -21,82 +22,103 @@ class Learner:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._due: list[tuple[float, str, Query]] = []
-        self._gone: OrderedDict[str, None] = OrderedDict()
-        self._planned: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._under_way: OrderedDict[str, None] = OrderedDict()
+        self._stays: OrderedDict[str, None] = OrderedDict()
 
-    def hear(self, said: LegEstimate | LegOutcome) -> None:
-        """Takes what a worker has said; each unit of a run says the same, and counts once."""
-        run = run_of(said)
-        if isinstance(said, LegOutcome):
-            self._outcome(run, said)
-        elif said.stage is Stage.EN_ROUTE:
-            self._departed(run, said)
-        elif said.stage in (Stage.PLANNED, Stage.OVERDUE) and run not in self._gone:
-            self._planned_to(run, said)
-
-    def advance(self, now: datetime) -> None:
-        """Notes what is known of the runs that are to leave soon."""
-        reached = minutes(now)
-        while self._due and self._due[0][0] <= reached:
-            time, run, query = heapq.heappop(self._due)
-            if run not in self._gone and self._planned.get(run) == (query.departure, query.arrival):
-                self.model.ask(run, query, time)
-
-    def _planned_to(self, run: str, said: LegEstimate) -> None:
-        now, query = minutes(said.as_of), _query(said, Phase.BEFORE, 0.0)
-        if said.stage is Stage.OVERDUE:
-            overdue = query._replace(delay=max(0.0, now - query.departure))
-            self.model.ask(run, overdue, now)
-            return
-        plan = (query.departure, query.arrival)
-        if self._planned.get(run) == plan:
-            return
-        _note(self._planned, run, plan)
-        for lead in LEADS:
-            if query.departure - lead > now:
-                heapq.heappush(self._due, (query.departure - lead, run, query))
-
-    def _departed(self, run: str, said: LegEstimate) -> None:
-        if run in self._gone or said.actual_departure is None:
-            return
-        _note(self._gone, run, None)
-        delay = minutes(said.actual_departure) - minutes(said.planned_departure)
-        query, now = _query(said, Phase.UNDER_WAY, delay), minutes(said.as_of)
-        self.model.ask(run, query, now)
-        self.model.departed(query, now)
-
-    def _outcome(self, run: str, said: LegOutcome) -> None:
-        _note(self._gone, run, None)
-        if said.ending is Ending.ARRIVED and said.actual_arrival is not None and not said.retracted:
-            self.model.arrived(run, minutes(said.actual_arrival), minutes(said.as_of))
-            self.model.learned_until = max(said.as_of, self.model.learned_until or said.as_of)
+    def hear(self, lesson: Lesson) -> None:
+        """Takes a lesson; each unit of a run tells the same, and it teaches once."""
+        run, what = lesson.run, lesson.what
+        if what is What.PLANNED:
+            self._planned(lesson)
+        elif what is What.EXPECTED:
+            if run not in self._under_way:
+                self.model.ask(run, _query(lesson, Phase.BEFORE), lesson.at)
+        elif what is What.DEPARTED:
+            self._departed(lesson)
+        elif what is What.ARRIVED:
+            self._arrived(lesson)
         else:
+            self._under_way.pop(run, None)
             self.model.ended(run)
 
+    def _planned(self, lesson: Lesson) -> None:
+        if lesson.service_id is not None:
+            self.model.habits.planned(
+                lesson.service_id,
+                lesson.leg_id,
+                lesson.planned_departure,
+                lesson.cutoff,
+                lesson.run,
+                lesson.at,
+            )
 
-def run_of(said: LegEstimate | LegOutcome) -> str:
-    """Names a run on a leg; a unit that travels alone is its own run."""
-    run = said.run_id or f"{said.unit_id} {said.shipment_id} {said.sequence}"
-    return f"{run} {said.leg_id}"
+    def _departed(self, lesson: Lesson) -> None:
+        run = lesson.run
+        if run not in self._under_way and not self.model.taught(run):
+            _note(self._under_way, run)
+            query = _query(lesson, Phase.UNDER_WAY)
+            self.model.ask(run, query, lesson.at)
+            self.model.departed(query, lesson.at)
+        if lesson.stay is not None:
+            self._stayed(lesson, lesson.stay)
+
+    def _stayed(self, lesson: Lesson, stay: Stay) -> None:
+        assert lesson.time is not None
+        name = f"{stay.run} {lesson.run}"
+        if name in self._stays:
+            return
+        _note(self._stays, name)
+        scheduled = not stay.through and (
+            lesson.service_id is not None or lesson.cutoff is not None
+        )
+        closed = lesson.planned_departure
+        if lesson.cutoff is not None and not stay.through:
+            closed = lesson.cutoff
+        found = bounds(stay.arrival, lesson.time, closed, scheduled=scheduled, missed=stay.missed)
+        if found is not None:
+            visit = Visit(lesson.from_node, stay.mode, lesson.mode, stay.through, stay.gap)
+            self.model.habits.stayed(visit, *found, lesson.at)
+
+    def _arrived(self, lesson: Lesson) -> None:
+        assert lesson.time is not None
+        run = lesson.run
+        self._under_way.pop(run, None)
+        if not self.model.taught(run):
+            self.model.arrived(run, lesson.time, lesson.at)
+            self.model.habits.told(lesson.mode, lesson.stated, lesson.time)
+            self.model.habits.silent(lesson.gaps)
+        at = EPOCH + timedelta(minutes=lesson.at)
+        self.model.learned_until = max(at, self.model.learned_until or at)
+
+    # state ---------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """What it remembers beside the model."""
+        return _encode((list(self._under_way), list(self._stays)))
+
+    def load(self, snapshot: bytes) -> None:
+        """Goes on from a snapshot."""
+        under_way, stays = _decode(snapshot)
+        self._under_way = OrderedDict.fromkeys(under_way)
+        self._stays = OrderedDict.fromkeys(stays)
 
 
-def _query(said: LegEstimate, phase: Phase, delay: float) -> Query:
+def _query(lesson: Lesson, phase: Phase) -> Query:
     return Query(
-        said.mode,
+        lesson.mode,
         phase,
-        said.leg_id,
-        said.from_node or "",
-        said.to_node or "",
-        said.service_id,
-        said.carrier_id,
-        minutes(said.planned_departure),
-        minutes(said.planned_arrival),
-        delay,
+        lesson.leg_id,
+        lesson.from_node,
+        lesson.to_node,
+        lesson.service_id,
+        lesson.carrier_id,
+        lesson.planned_departure,
+        lesson.planned_arrival,
+        lesson.delay,
     )
 
 
-def _note(table: OrderedDict[str, T], run: str, value: T) -> None:
-    table[run] = value
-    if len(table) > MOST_OPEN:
+def _note(table: OrderedDict[str, None], name: str) -> None:
+    table[name] = None
+    if len(table) > MOST_REMEMBERED:
         table.popitem(last=False)

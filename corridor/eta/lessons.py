@@ -11,13 +11,15 @@ import msgspec
 
 from corridor.codes import Mode
 from corridor.eta.experts import Statement
+from corridor.eta.signal import Kind
 
 
 class What(StrEnum):
     """What there is to learn from."""
 
     PLANNED = "PLANNED"
-    OVERDUE = "OVERDUE"
+    EXPECTED = "EXPECTED"
+    """It is yet to depart, and an estimate was asked for: what is known now will teach."""
     DEPARTED = "DEPARTED"
     ARRIVED = "ARRIVED"
     ENDED = "ENDED"
@@ -33,6 +35,10 @@ class Stay(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """That it came by: who changed between the same two runs says the same."""
     missed: float | None = None
     """When the service closed that it was to leave by, but did not."""
+    through: bool = False
+    """It goes on with the same conveyance."""
+    gap: float = 0.0
+    """Minutes that the plan gives it."""
 
 
 class Lesson(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -53,12 +59,16 @@ class Lesson(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """When it was known."""
     time: float | None = None
     """When it departed or arrived in fact."""
+    delay: float = 0.0
+    """How late it is at least, as far as is known at `at`."""
     cutoff: float | None = None
     """The latest hand-in, as planned."""
     stay: Stay | None = None
     """Of a departure: how the unit had come there."""
     stated: tuple[Statement, ...] = ()
     """Of an arrival: what others had said of it, and we ourselves."""
+    gaps: tuple[tuple[str, Kind, float], ...] = ()
+    """Of an arrival: for how long sources had been silent, between two times they were heard."""
 
 
 encode = msgspec.msgpack.Encoder().encode

@@ -13,6 +13,7 @@ import msgspec
 from corridor.codes import Mode
 from corridor.eta.component import Composite, Family, encode
 from corridor.eta.distribution import Quantiles
+from corridor.eta.habits import Habits
 from corridor.eta.predictor import PACE, Departures, Facts, Predictor
 from corridor.eta.query import Query
 
@@ -48,12 +49,14 @@ class Model(Composite):
         self._predictors = Family(_predictor)
         self._departures = Family(_departures)
         self._open = Open()
+        self.habits = Habits()
         # whatever else is learned: one more line, and it is published and restored
         super().__init__(
             {
                 "predictors": self._predictors,
                 "departures": self._departures,
                 "open": self._open,
+                "habits": self.habits,
             }
         )
         self.learned = 0

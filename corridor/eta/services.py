@@ -12,10 +12,7 @@ from math import floor, inf
 
 import msgspec
 
-from corridor.codes import Mode
-from corridor.eta.distribution import Quantiles
 from corridor.eta.downstream import Slot
-from corridor.eta.dwell import STRENGTH, Cell, scaled, unscaled
 
 DAY, WEEK = 1440.0, 10080.0
 REMEMBERED = 32
@@ -32,10 +29,6 @@ EXPLAINED = 0.8
 """The share of departures that a pattern of the week must explain; the others are specials."""
 BELIEVED = 0.6
 """The share of the foretold departures, over the time looked at, that must have been seen."""
-
-LATENESS_HOURS = {Mode.RAIL: 1.0, Mode.VESSEL: 4.0, Mode.BARGE: 2.0, Mode.TRUCK: 0.5, Mode.AIR: 0.4}
-"""How late a service leaves at the third quartile, until something is learned; ours."""
-_SHAPE = (-0.2, -0.1, 0.0, 0.3, 1.0, 2.0, 3.0)
 
 
 class Rhythm(msgspec.Struct, array_like=True, frozen=True):
@@ -71,14 +64,12 @@ class Service(msgspec.Struct, array_like=True):
     rhythm: Rhythm | None = None
     lead: float | None = None
     """Minutes from the cut-off to the departure, usually; None: no cut-off is known."""
-    lateness: Cell | None = None
 
 
 class Services(msgspec.Struct, array_like=True):
-    """What was learned of all services, and how late they leave by mode."""
+    """What was learned of all services."""
 
     services: dict[str, Service] = {}
-    modes: dict[str, Cell] = {}
 
 
 def plan(
@@ -119,32 +110,6 @@ def plan(
     return True
 
 
-def departed(state: Services, service_id: str, mode: Mode, late: float, at: float) -> None:
-    """Takes in that a run left `late` minutes after its slot. Once per run."""
-    service = state.services.get(service_id)
-    if service is None:
-        service = state.services[service_id] = Service()
-    every = state.modes.get(mode)
-    if every is None:
-        every = state.modes[mode] = Cell(_assumed(mode))
-    if service.lateness is None:
-        service.lateness = Cell(list(every.values))
-    value = scaled(late)
-    every.learn(value, value, at)
-    service.lateness.learn(value, value, at)
-
-
-def lateness(state: Services, service_id: str | None, mode: Mode) -> Quantiles:
-    """The quantiles, in minutes, of how late the service leaves behind its slot."""
-    values = _assumed(mode)
-    service = None if service_id is None else state.services.get(service_id)
-    for cell in (state.modes.get(mode), None if service is None else service.lateness):
-        if cell is not None:
-            own = cell.weight / (cell.weight + STRENGTH)
-            values = [v + own * (c - v) for v, c in zip(values, cell.values, strict=True)]
-    return tuple(unscaled(value) for value in values)
-
-
 def following(
     state: Services, service_id: str | None, after: float, count: int = 4
 ) -> tuple[Slot, ...] | None:
@@ -164,7 +129,8 @@ def following(
             if all(abs(departure - other) > tolerance for other in known)
         ]
         slots.sort(key=_departure)
-    return tuple(slots[:count]) or None
+    distinct = {slot.departure: slot for slot in slots}  # two runs may leave at the same time
+    return tuple(distinct.values())[:count] or None
 
 
 def rhythm(departures: list[float]) -> Rhythm | None:
@@ -221,10 +187,6 @@ def _slot(departure: float, cutoff: float | None, lead: float | None) -> Slot:
     if cutoff is None and lead is not None:
         cutoff = departure - lead
     return Slot(departure, cutoff)
-
-
-def _assumed(mode: Mode) -> list[float]:
-    return [scaled(60 * LATENESS_HOURS[mode] * share) for share in _SHAPE]
 
 
 def _order(planned: Planned) -> tuple[float, float, float]:

@@ -55,6 +55,42 @@ class Rhythm(msgspec.Struct, array_like=True):
     """How many it has learned from."""
 
 
+SAMPLE = 8
+"""Gaps that a unit keeps of a source."""
+
+
+class Heard(msgspec.Struct, array_like=True):
+    """When a source was heard of a unit, and a fair sample of the gaps between. Fields may be
+    appended, never moved."""
+
+    kind: Kind
+    last: float
+    """Minutes."""
+    gaps: list[float] = []
+    every: int = 1
+    """One in so many gaps is kept."""
+    passed: int = 0
+    """Gaps since the last one that was kept."""
+
+
+def hear(heard: dict[str, Heard], source: str, kind: Kind, time: float) -> None:
+    """Notes that a source was heard; what comes late says nothing of its rhythm."""
+    known = heard.get(source)
+    if known is None:
+        heard[source] = Heard(kind, time)
+        return
+    if time <= known.last:
+        return
+    known.passed += 1
+    if known.passed >= known.every:
+        known.passed = 0
+        known.gaps.append(time - known.last)
+        if len(known.gaps) > SAMPLE:  # every other one, so that none is preferred
+            known.gaps = known.gaps[::2]
+            known.every *= 2
+    known.last = time
+
+
 def rhythm(kind: Kind) -> Rhythm:
     """Of a source that has not been heard of."""
     q90, q99 = FIRST[kind]

@@ -4,6 +4,8 @@ What a geofence says is said as an event of ours, of the same subject. What a pa
 same arrival or departure outranks it (`corridor.tracking.stages`).
 """
 
+from datetime import datetime, timedelta
+
 import msgspec
 
 from corridor.codes import Classifier, EventType, Reject
@@ -12,6 +14,7 @@ from corridor.identity import derived_id
 from corridor.models import TrackingEvent
 from corridor.network.geofence import Crossing, Whereabouts, plausible, update
 from corridor.tracking.stages import GEOFENCE
+from corridor.tracking.unit import BEGINNING
 
 LOCATING = frozenset({EventType.IOT, EventType.REEFER})
 """Events of devices that are where their unit is; another party's position is that of a place."""
@@ -26,6 +29,12 @@ class Located(msgspec.Struct, array_like=True):
     subject: str
     whereabouts: Whereabouts
     touched_ms: int = 0
+    passed_on: datetime = BEGINNING
+    """The time of the last position that was told to who is aboard."""
+
+
+PASS_ON_EVERY = timedelta(minutes=10)
+"""Of a run that tells more often, who is aboard hears no more often: a vessel carries thousands."""
 
 
 def is_position(event: TrackingEvent) -> bool:
@@ -53,6 +62,14 @@ def locate(located: Located, event: TrackingEvent) -> list[TrackingEvent] | Reje
     crossings = update(located.whereabouts, *place)
     # where it is when it is first heard of, it came to at some time that nobody knows
     return [_told(event, crossing) for crossing in crossings if crossing.earliest is not None]
+
+
+def to_pass_on(located: Located, event: TrackingEvent) -> bool:
+    """Whether a position of a run is to be told to who is aboard; notes that it was."""
+    if event.event_time < located.passed_on + PASS_ON_EVERY:
+        return False
+    located.passed_on = event.event_time
+    return True
 
 
 def _told(position: TrackingEvent, crossing: Crossing) -> TrackingEvent:

@@ -68,7 +68,7 @@ def progress(legs: Sequence[PlannedLeg], milestones: Iterable[Milestone]) -> lis
         if milestone.code == "LOADED" and milestone.run_id is not None:
             _board(milestone.run_id, milestone.node_id, legs, states)
     for milestone in valid:
-        index = _leg_of(milestone, legs, states)
+        index = leg_of(milestone, legs, states)
         if index is None or (milestone.shared and _left_before(milestone, legs[index], valid)):
             continue
         state, code = states[index], milestone.code
@@ -138,7 +138,7 @@ def _left_before(milestone: Milestone, leg: PlannedLeg, others: Sequence[Milesto
     )
 
 
-def _leg_of(
+def leg_of(
     milestone: Milestone, legs: Sequence[PlannedLeg], states: Sequence[Progress]
 ) -> int | None:
     """The leg that a milestone speaks of: the same run at a fitting node, else a fitting node.

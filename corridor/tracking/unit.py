@@ -8,7 +8,10 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from corridor.codes import Ending, Mode, Stage
+from corridor.codes import Ending, Mode, Signal, Stage
+from corridor.eta.experts import Statement
+from corridor.eta.progress import Motion
+from corridor.eta.signal import Heard
 
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -26,6 +29,12 @@ class PlannedLeg(msgspec.Struct, array_like=True, frozen=True, gc=False):
     carrier_id: str | None
     planned_departure: datetime
     planned_arrival: datetime
+    cutoff: datetime | None = None
+
+    @property
+    def closes(self) -> datetime:
+        """Until when a unit has to be handed in to go as planned."""
+        return self.cutoff or self.planned_departure
 
 
 class Milestone(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -83,6 +92,19 @@ class LegMemory(msgspec.Struct, array_like=True):
     run_id: str | None = None
     review: datetime | None = None
     """When silence alone will have changed the estimate."""
+    signal: Signal = Signal.LIVE
+    missed: float | None = None
+    """The probability of a missed connection."""
+    motion: Motion | None = None
+    """Where it is on the leg, as far as positions have shown."""
+    shown: float | None = None
+    """The arrival by its motion when that was last looked at, minutes since 1970."""
+    stated: list[Statement] = []
+    """What others said of its arrival, and what we said at the same time."""
+    own: float | None = None
+    """The arrival that we expected without hearing others, minutes since 1970."""
+    closed: datetime | None = None
+    """When the service closed that the unit was to leave by, but did not."""
 
 
 class Journey(msgspec.Struct, array_like=True):
@@ -96,6 +118,8 @@ class Journey(msgspec.Struct, array_like=True):
     memory: list[LegMemory]
     known_at: datetime = BEGINNING
     """The clock when this version came. What was due by then is history, and no news."""
+    carried: list[float] = []
+    """The arrival at the end of the current leg, as quantiles, that the later legs follow from."""
 
     @property
     def start(self) -> datetime:
@@ -117,6 +141,10 @@ class Unit(msgspec.Struct, array_like=True):
     waiting: list[Waiting] = []
     touched_ms: int = 0
     """When what changed the unit last was received."""
+    heard: dict[str, Heard] = {}
+    """When each source last told something of it."""
+    told_until: datetime = BEGINNING
+    """The newest event that was told: what is told after it is late."""
 
     def journey_of(self, milestone: Milestone) -> Journey | None:
         """The journey that an event belongs to: by shipment, else by run, else by time.

@@ -9,9 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from corridor.codes import Classifier, Ending, EventType, Reject, Stage
+from corridor.codes import Classifier, Ending, EventType, Reject, Signal, Stage
+from corridor.eta import signal
 from corridor.eta.distribution import LEVELS
 from corridor.eta.estimator import NAIVE, Estimate, Estimator
+from corridor.eta.lessons import Lesson
+from corridor.eta.naive import MODEL_VERSION
+from corridor.eta.query import minutes
+from corridor.eta.signal import Kind
 from corridor.identity import derived_id
 from corridor.models import (
     Itinerary,
@@ -20,7 +25,8 @@ from corridor.models import (
     Prediction,
     TrackingEvent,
 )
-from corridor.tracking.stages import MILESTONES, Progress, overdue_time, progress, stage
+from corridor.tracking import stages, teaching
+from corridor.tracking.stages import MILESTONES, Progress, overdue_time, stage
 from corridor.tracking.unit import (
     BEGINNING,
     Journey,
@@ -68,7 +74,7 @@ class Refused:
         self.waiting = waiting
 
 
-Output = LegEstimate | LegOutcome | Refused
+Output = LegEstimate | LegOutcome | Lesson | Refused
 
 
 def apply_itinerary(
@@ -105,6 +111,7 @@ def apply_itinerary(
             leg.carrier_id,
             leg.planned_departure,
             leg.planned_arrival,
+            leg.cutoff,
         )
         for leg in itinerary.legs
     ]
@@ -126,7 +133,8 @@ def apply_itinerary(
         _carry_over(unit, known, journey, caused_by, out)
         unit.journeys[unit.journeys.index(known)] = journey
     unit.journeys.sort(key=lambda j: j.start)
-    _refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out, estimator)
+    refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out, estimator)
+    out.extend(teaching.plans(unit, journey))
     waited, unit.waiting = unit.waiting, []
     for waiting in waited:
         _apply(unit, waiting, out, estimator)
@@ -183,6 +191,11 @@ def milestone_of(event: TrackingEvent) -> Milestone | None:
         or event.event_type is EventType.SHIPMENT  # a document is cancelled, not a movement
     ):
         return None
+    return milestone_from(event)
+
+
+def milestone_from(event: TrackingEvent) -> Milestone:
+    """What an event says of a leg, whether it has happened or is expected."""
     shared = event.unit_id is None
     of_run = shared and event.run_id is not None and event.event_type is EventType.TRANSPORT
     return Milestone(
@@ -213,7 +226,9 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output], estimator: Estimat
         return _wait(unit, candidate, out)
     _pass_time(unit, milestone.event_time, out, estimator, history=True)
     unit.touched_ms = max(unit.touched_ms, candidate.received_ms)
-    verdict = Verdict.LATE if milestone.event_time < unit.as_of else Verdict.APPLIED
+    verdict = Verdict.LATE if milestone.event_time < unit.told_until else Verdict.APPLIED
+    unit.told_until = max(unit.told_until, milestone.event_time)
+    signal.hear(unit.heard, milestone.source, Kind.MILESTONE, minutes(milestone.event_time))
     if replaces is None:
         unit.milestones.append(milestone)
     else:
@@ -221,7 +236,7 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output], estimator: Estimat
     unit.as_of = max(unit.as_of, milestone.event_time, milestone.updated_time)
     caused_by = f"{milestone.source}/{milestone.event_id}"
     late = verdict is Verdict.LATE
-    _refresh(unit, unit.as_of, milestone.updated_time, caused_by, out, estimator, late=late)
+    refresh(unit, unit.as_of, milestone.updated_time, caused_by, out, estimator, late=late)
     return verdict
 
 
@@ -298,7 +313,8 @@ def _pass_time(
     changed = False
     while (due := _next_due(unit, history=history)) is not None and due <= now:
         unit.as_of = max(unit.as_of, due)
-        _refresh(unit, unit.as_of, due, "clock", out, estimator)
+        out.extend(teaching.expected(unit, due))
+        refresh(unit, unit.as_of, due, "clock", out, estimator)
         changed = True
     return changed
 
@@ -341,13 +357,15 @@ def _carry_over(unit: Unit, old: Journey, new: Journey, caused_by: str, out: lis
         index = kept.get((leg.sequence, leg.leg_id))
         if index is not None:
             new.memory[index] = memory
+            if new.legs[index].planned_departure > leg.closes <= new.issued_time:
+                memory.closed = leg.closes
         elif memory.ending is not None:
             out.append(
                 _outcome(unit, old, leg, memory, unit.as_of, new.issued_time, caused_by, True, {})
             )
 
 
-def _refresh(
+def refresh(
     unit: Unit,
     as_of: datetime,
     updated: datetime,
@@ -360,31 +378,40 @@ def _refresh(
     """Derives every leg anew and says what has changed."""
     mark = {"late": True} if late else {}
     for journey in unit.journeys:
-        states = progress(
-            journey.legs, [m for m in unit.milestones if unit.journey_of(m) is journey]
-        )
-        stages = [stage(leg, s, as_of) for leg, s in zip(journey.legs, states, strict=True)]
-        estimates = estimator.estimates(journey.legs, states, stages, as_of)
-        for leg, memory, state, at, estimate in zip(
-            journey.legs, journey.memory, states, stages, estimates, strict=True
+        states = states_of(unit, journey)
+        at_stages = [stage(leg, s, as_of) for leg, s in zip(journey.legs, states, strict=True)]
+        estimates = estimator.estimates(journey, states, at_stages, unit.heard, as_of)
+        for index, (leg, memory, state, at, estimate) in enumerate(
+            zip(journey.legs, journey.memory, states, at_stages, estimates, strict=True)
         ):
             eta, evidence = estimate.eta, estimate.evidence
             memory.review = estimate.review
+            if estimate.own is not None:
+                memory.own = minutes(estimate.own)
             entered = at is not memory.stage
-            if (
-                entered
-                or evidence != memory.evidence
-                or estimator.material(memory.eta, estimate, as_of)
+            if entered or not (
+                estimate.unchanged or not estimator.material(memory, estimate, as_of)
             ):
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
+                memory.signal, memory.missed = estimate.signal, estimate.missed
                 out.append(
                     _estimate(
                         unit, journey, leg, state, at, estimate, estimator, as_of, caused_by, mark
                     )
                 )
                 if entered and eta is not None and at not in (Stage.DONE, Stage.AT_NODE):
-                    _remember(memory, Predicted(at, as_of, eta, evidence, estimator.version))
+                    version = estimator.version if estimate.quantiles else MODEL_VERSION
+                    _remember(memory, Predicted(at, as_of, eta, evidence, version))
+            known = teaching.known_of(memory)
             _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, mark, out)
+            if known != teaching.known_of(memory):
+                out.extend(teaching.changes(unit, journey, index, known, as_of))
+
+
+def states_of(unit: Unit, journey: Journey) -> list[Progress]:
+    """What has happened on each leg of a journey."""
+    own = [m for m in unit.milestones if unit.journey_of(m) is journey]
+    return stages.progress(journey.legs, own)
 
 
 def _remember(memory: LegMemory, predicted: Predicted) -> None:
@@ -440,6 +467,15 @@ def _estimate(
     if estimate.quantiles is not None:
         values |= zip(_QUANTILE_FIELDS, estimate.quantiles, strict=True)
         values["late_probability"] = estimate.late_probability
+    if estimate.missed is not None:
+        values |= {
+            "missed_probability": estimate.missed,
+            "connection_slack_seconds": estimate.slack,
+        }
+    if estimate.stalled is not None:
+        values["stalled_since"] = estimate.stalled
+    if estimate.signal is not Signal.LIVE:
+        values["signal"] = estimate.signal
     return LegEstimate.trusted(
         # what is said is part of the id: one cause may lead to two statements at one time
         estimate_id=derived_id(
@@ -466,7 +502,7 @@ def _estimate(
         **(values | {"eta_p50": eta}),
         delay_seconds=None if eta is None else (eta - leg.planned_arrival).total_seconds(),
         evidence=evidence,
-        model_version=estimator.version,
+        model_version=estimator.version if estimate.quantiles else MODEL_VERSION,
         as_of=as_of,
         caused_by=caused_by,
     )

@@ -8,17 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corridor.codes import Mode
-from corridor.eta.distribution import MEDIAN
 from corridor.eta.downstream import Slot
 from corridor.eta.services import (
     DAY,
     REMEMBERED,
     WEEK,
     Services,
-    departed,
     following,
-    lateness,
     plan,
     rhythm,
 )
@@ -180,7 +176,6 @@ def test_next_services_come_after_and_ascend(planned: Plans, after: float) -> No
 @given(plans)
 def test_a_restored_state_is_the_same(planned: Plans) -> None:
     state = learned(planned)
-    departed(state, "S", Mode.RAIL, 17.3, DAY)
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(state), type=Services) == state
 
 
@@ -188,26 +183,3 @@ def test_a_service_does_not_remember_for_ever() -> None:
     state = leaving([DAY * n for n in range(100)])
     assert len(state.services["S"].planned) == REMEMBERED
     assert days(state, 99) == [100, 101, 102, 103]
-
-
-def test_how_late_a_service_leaves_is_learned() -> None:
-    state = Services()
-    for week in range(80):
-        departed(state, "S", Mode.VESSEL, 900.0, week * WEEK / 4)
-    assert lateness(state, "S", Mode.VESSEL)[MEDIAN] == pytest.approx(900, rel=0.2)
-
-
-def test_an_unknown_service_is_as_late_as_others_of_its_mode() -> None:
-    state = Services()
-    for week in range(80):
-        departed(state, "S", Mode.VESSEL, 900.0, week * WEEK / 4)
-    assert lateness(Services(), "T", Mode.VESSEL)[MEDIAN] == pytest.approx(72)
-    assert lateness(state, "T", Mode.VESSEL)[MEDIAN] > 400
-    assert lateness(state, None, Mode.RAIL) == lateness(Services(), None, Mode.RAIL)
-
-
-@pytest.mark.parametrize("mode", Mode)
-def test_a_service_of_which_nothing_is_known_leaves_about_on_time(mode: Mode) -> None:
-    found = lateness(Services(), "S", mode)
-    assert list(found) == sorted(found)
-    assert abs(found[MEDIAN]) <= 90

@@ -1,0 +1,134 @@
+"""What is learned beside how long runs take: stays at nodes, the services that leave there, what
+the word of others is worth, and how often they speak.
+
+The learner alone changes it. Times are minutes since 1970.
+"""
+
+from collections.abc import Iterable
+
+import msgspec
+
+from corridor.codes import Mode
+from corridor.eta import dwell, experts, services, signal
+from corridor.eta.distribution import Quantiles
+from corridor.eta.downstream import Slot
+from corridor.eta.dwell import Dwells, Visit
+from corridor.eta.experts import Combined, Pool, Statement
+from corridor.eta.services import Services
+from corridor.eta.signal import Kind, Rhythm
+
+
+class State(msgspec.Struct, array_like=True):
+    """All of it, or what has changed of it. Fields may be appended, never moved."""
+
+    dwells: Dwells
+    services: Services
+    pool: Pool
+    rhythms: dict[str, Rhythm]
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(State).decode
+
+
+class Habits:
+    """See above."""
+
+    def __init__(self) -> None:
+        self._state = State(Dwells({}), Services({}), Pool({}), {})
+        self._changed = State(Dwells({}), Services({}), Pool({}), {})
+
+    # what is learned -----------------------------------------------------------------------------
+
+    def planned(
+        self,
+        service_id: str,
+        leg_id: str,
+        departure: float,
+        cutoff: float | None,
+        run: str,
+        at: float,
+    ) -> None:
+        """Takes in that a run of a service is planned on a leg."""
+        state, name = self._state.services, f"{service_id} {leg_id}"
+        services.plan(state, name, departure, cutoff, run, at)
+        self._changed.services.services[name] = state.services[name]
+
+    def stayed(self, visit: Visit, low: float, high: float, at: float) -> None:
+        """Takes in a stay; see `dwell.learn`."""
+        cells = self._state.dwells.cells
+        dwell.learn(self._state.dwells, visit, low, high, at)
+        self._changed.dwells.cells |= {key: cells[key] for key in visit.cells() if key in cells}
+
+    def told(self, mode: Mode, stated: Iterable[Statement], arrival: float) -> None:
+        """Takes what was said of a leg, now that the arrival is known."""
+        pool = self._state.pool
+        for said in stated:
+            experts.learn(pool, mode, (said,), arrival)
+            for key in experts.keys(said.source, mode, said.lead):
+                self._changed.pool.experts[key] = pool.experts[key]
+
+    def silent(self, gaps: Iterable[tuple[str, Kind, float]]) -> None:
+        """Takes for how long sources were silent."""
+        for source, kind, gap in gaps:
+            rhythm = self._state.rhythms.get(source)
+            if rhythm is None:
+                rhythm = self._state.rhythms[source] = signal.rhythm(kind)
+            signal.learn(rhythm, gap)
+            self._changed.rhythms[source] = rhythm
+
+    # what it is good for -------------------------------------------------------------------------
+
+    def dwell(self, visit: Visit) -> Quantiles:
+        """Minutes from an arrival until it could go on."""
+        return dwell.dwell(self._state.dwells, visit)
+
+    def following(
+        self, service_id: str | None, leg_id: str, after: float
+    ) -> tuple[Slot, ...] | None:
+        """The next departures of a service on a leg; None if nobody knows."""
+        if service_id is None:
+            return None
+        return services.following(self._state.services, f"{service_id} {leg_id}", after)
+
+    def combined(
+        self, mode: Mode, quantiles: Quantiles, stated: Iterable[Statement], now: float
+    ) -> Combined:
+        """Quantiles, minutes from `now`, after hearing what others say."""
+        return experts.combine(self._state.pool, mode, quantiles, stated, now)
+
+    def rhythm(self, source: str, kind: Kind) -> Rhythm:
+        """How often a source speaks."""
+        return self._state.rhythms.get(source) or signal.rhythm(kind)
+
+    # state ---------------------------------------------------------------------------------------
+
+    def snapshot(self) -> bytes:
+        """Everything."""
+        return _encode(self._state)
+
+    def load(self, snapshot: bytes) -> None:
+        """Goes on from a snapshot."""
+        self._state = _decode(snapshot)
+        self._changed = State(Dwells({}), Services({}), Pool({}), {})
+
+    def delta(self) -> bytes | None:
+        """What has changed since the last call; None: nothing."""
+        changed = self._changed
+        if not (
+            changed.dwells.cells
+            or changed.services.services
+            or changed.pool.experts
+            or changed.rhythms
+        ):
+            return None
+        self._changed = State(Dwells({}), Services({}), Pool({}), {})
+        return _encode(changed)
+
+    def apply(self, delta: bytes) -> None:
+        """Takes a delta; twice is as good as once."""
+        new = _decode(delta)
+        self._state.dwells.cells |= new.dwells.cells
+        self._state.services.services |= new.services.services
+        self._state.pool.experts |= new.pool.experts
+        self._state.rhythms |= new.rhythms
