@@ -1,34 +1,29 @@
 """How long a unit takes at a node until it could leave: learned by node and pair of modes.
 
-Seven quantiles per cell, followed by pinball SGD (Koenker & Bassett 1978: the gradient of quantile
-tau is tau - 1[y < q]) on asinh(minutes / 10), less that of the median assumed for the modes:
-quantiles survive a monotone transform, a step then is a share of the dwell, not a number of
-minutes, and what all modes have in common (it takes twice as long as assumed) helps those not seen
-yet. A cell's step shrinks with its decayed weight and so grows again after a pause.
+One log-normal per cell, relative to what is assumed for the modes, so that what all modes have in
+common (it takes twice as long as assumed) helps those not seen yet. It follows the likelihood of
+each stay by natural gradient steps (Amari 1998), which shrink with the cell's decayed weight and so
+grow again after a pause.
 
 What is seen is when a unit left, not when it could have. Who waited for a slot was ready some time
-before: such a dwell is an interval, and each quantile moves by what the interval is expected to
-say, given the distribution so far (self-consistency: Efron 1967, Turnbull 1976). Were waiting
-learned as handling, the slack before a departure would be used up twice.
+before: such a dwell is an interval, and teaches by the probability that it had. Were waiting
+learned as handling, the slack before a departure would be used up twice. Two numbers per cell and
+no more: who is mostly in time tells little else of the shape.
 """
 
-from math import asinh, exp, inf, log, sinh, sqrt
+from math import erf, exp, inf, log, pi, sqrt
 from typing import NamedTuple
 
 import msgspec
 
 from corridor.codes import Mode
-from corridor.eta.distribution import LEVELS, Quantiles, probability
+from corridor.eta.distribution import Quantiles
+from corridor.eta.signal import Z_LEVELS
 
-LINEAR = 10.0
-"""Minutes up to which the scale is linear rather than logarithmic."""
 MEMORY = 45 * 1440.0
 """Minutes after which an observation counts 1/e."""
 STRENGTH = 8.0
 """Observations that the coarser cell counts for in the finer one."""
-STEP = 1.2
-"""The first step, in units of asinh; it falls with the square root of the weight."""
-
 UNLOADING_HOURS = {
     Mode.RAIL: 3.0,
     Mode.VESSEL: 12.0,
@@ -46,8 +41,6 @@ STOP_MINUTES = {
     Mode.AIR: 45.0,
 }
 """The same of who goes on with the same conveyance."""
-SPARE = 0.8
-"""A plan leaves at least this share of the time that it gives for what there is to do."""
 TAIL = 3.5
 """How much longer than the median the assumed 90th percentile is: borders and inspections."""
 GRACE = 60.0
@@ -55,23 +48,30 @@ GRACE = 60.0
 LEAST = 0.1
 """The share of the assumed median that handling takes at least."""
 
-_NORMAL = (-1.6448536, -1.2815516, -0.6744898, 0.0, 0.6744898, 1.2815516, 1.6448536)
-_ASSUMED = [log(TAIL) / _NORMAL[5] * normal for normal in _NORMAL]
+SPREAD = log(TAIL) / Z_LEVELS[5]
+"""Standard deviation of the logarithm that comes of it."""
+SHORTEST = 0.5
+"""Minutes; less is told by no clock."""
+PATIENCE = 4.0
+"""Observations that what is assumed counts for."""
+_NARROWEST, _WIDEST, _MOST = 0.2, 2.0, 3.0
 _ANY = "*"
 
 
 class Cell(msgspec.Struct, array_like=True):
-    """The quantiles of one quantity, as they are remembered."""
+    """A log-normal, relative to what is usual, as it is remembered."""
 
-    values: list[float]
-    """On the transformed scale, ascending."""
+    middle: float = 0.0
+    """Mean of the logarithm."""
+    spread: float = SPREAD
+    """Its standard deviation."""
     weight: float = 0.0
     """Decayed number of observations, at `at`."""
     at: float = 0.0
     """Minutes, of the newest observation."""
 
-    def learn(self, low: float, high: float, at: float, step: float = STEP) -> None:
-        """Takes in that the value was in (low, high], or exactly `low` if they are equal.
+    def learn(self, low: float, high: float, at: float) -> None:
+        """Takes in that the logarithm was in (low, high], or exactly `low` if they are equal.
 
         An older observation than the newest counts less, by what it would have decayed since.
         """
@@ -82,23 +82,12 @@ class Cell(msgspec.Struct, array_like=True):
         else:
             share = exp((at - self.at) / MEMORY)
             self.weight += share
-        step *= share / sqrt(self.weight)
-        values = self.values
-        under = probability(values, low) if low > -inf else 0.0
-        inside = probability(values, high) - under if high > low else 0.0
-        if inside > 1e-3:
-            moved = [
-                value + step * (level - min(max((level - under) / inside, 0.0), 1.0))
-                for value, level in zip(values, LEVELS, strict=True)
-            ]
-        else:  # exact, or where nothing was expected
-            nearest = low if low > -inf else high
-            moved = [
-                value + step * (level - (nearest < value))
-                for value, level in zip(values, LEVELS, strict=True)
-            ]
-        moved.sort()  # quantiles do not cross
-        self.values = moved
+        step = share / (self.weight + PATIENCE)
+        one, other = (low - self.middle) / self.spread, (high - self.middle) / self.spread
+        score, of_spread = _scores(one, other)
+        self.middle += step * self.spread * min(max(score, -_MOST), _MOST)
+        self.spread *= exp(step / 2 * min(max(of_spread, -_MOST), _MOST))
+        self.spread = min(max(self.spread, _NARROWEST), _WIDEST)
 
 
 class Dwells(msgspec.Struct, array_like=True):
@@ -125,7 +114,8 @@ class Visit(NamedTuple):
             assumed = STOP_MINUTES[self.leaving]
         else:
             assumed = 60 * (UNLOADING_HOURS[self.arriving] + LOADING_HOURS[self.leaving])
-        return min(assumed, SPARE * self.gap) if self.gap > 0 else assumed
+        # whoever planned it took care that nine in ten are ready in time
+        return min(assumed, self.gap / TAIL) if self.gap > 0 else assumed
 
     @property
     def least(self) -> float:
@@ -144,16 +134,18 @@ def learn(state: Dwells, visit: Visit, low: float, high: float, at: float) -> No
     arrival (see `bounds`), and left `at`. Once per stay: it cannot be taken back."""
     if not 0 <= low <= high or high == inf:
         return
-    usual = scaled(visit.usual)
-    large = scaled(high) - usual
-    small = large if low == high else scaled(low) - usual if low else -inf
-    above: list[float] = _ASSUMED
+    usual = log(visit.usual)
+    large = log(max(high, SHORTEST)) - usual
+    small = large if low == high else log(max(low, SHORTEST)) - usual if low else -inf
+    if small > large:
+        small = large
+    above = Cell()
     for key in visit.cells():
         cell = state.cells.get(key)
         if cell is None:
-            cell = state.cells[key] = Cell(list(above))
+            cell = state.cells[key] = Cell(above.middle, above.spread)
         cell.learn(small, large, at)
-        above = cell.values
+        above = cell
 
 
 def dwell(state: Dwells, visit: Visit) -> Quantiles:
@@ -161,14 +153,31 @@ def dwell(state: Dwells, visit: Visit) -> Quantiles:
 
     The finer cell as far as it has evidence, else the coarser, else what is assumed.
     """
-    values = _ASSUMED
+    middle, spread = 0.0, SPREAD
     for key in visit.cells():
         cell = state.cells.get(key)
         if cell is not None:
             own = cell.weight / (cell.weight + STRENGTH)
-            values = [v + own * (c - v) for v, c in zip(values, cell.values, strict=True)]
-    usual, least = scaled(visit.usual), visit.least
-    return tuple(max(unscaled(usual + value), least) for value in values)
+            middle += own * (cell.middle - middle)
+            spread += own * (cell.spread - spread)
+    usual, least = log(visit.usual), visit.least
+    return tuple(max(exp(usual + middle + spread * z), least) for z in Z_LEVELS)
+
+
+def _scores(one: float, other: float) -> tuple[float, float]:
+    """Of the mean and of the logarithm of the deviation, in standard units: the derivatives of
+    log(F(other) - F(one)) of the standard normal, or of its density where both are the same."""
+    inside = 0.5 * (erf(other / sqrt(2)) - erf(one / sqrt(2)))
+    if other > one and inside > 1e-6:
+        low, high = _density(one), _density(other)
+        of_low = one * low if one > -inf else 0.0
+        return (low - high) / inside, (of_low - other * high) / inside
+    nearest = one if one > 0 else other
+    return nearest, nearest * nearest - 1
+
+
+def _density(z: float) -> float:
+    return exp(-z * z / 2) / sqrt(2 * pi)
 
 
 def bounds(
@@ -189,13 +198,3 @@ def bounds(
     high = min(closed - arrival, stay)
     low = 0.0 if missed is None else min(max(missed - arrival, 0.0), high)
     return low, high
-
-
-def scaled(minutes: float) -> float:
-    """Linear near nothing, logarithmic beyond; also of negative minutes."""
-    return asinh(minutes / LINEAR)
-
-
-def unscaled(value: float) -> float:
-    """Minutes."""
-    return LINEAR * sinh(value)

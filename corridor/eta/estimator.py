@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from corridor.codes import Signal, Stage
 from corridor.eta import naive, progress, signal
-from corridor.eta.distribution import MEDIAN, Quantiles, not_before, probability
+from corridor.eta.distribution import LEVELS, MEDIAN, Quantiles, not_before, probability
 from corridor.eta.downstream import Onward, Passage, moved, onward
 from corridor.eta.dwell import Visit
 from corridor.eta.model import Model
@@ -102,7 +102,8 @@ class Estimator:
         upstream = states[current - 1].arrival if current else None
         if stage is not Stage.EN_ROUTE and upstream is not None:
             # it waits where its last leg ended
-            self._carry(journey, stages, current - 1, (minutes(upstream),) * 7, found, now)
+            arrived = (minutes(upstream),) * len(LEVELS)
+            self._carry(journey, states, stages, current - 1, arrived, found, now)
             if found[current].quantiles is None:
                 found[current] = found[current]._replace(review=_checkpoint(leg, now))
             return found
@@ -111,7 +112,7 @@ class Estimator:
         quantiles = found[current].quantiles
         if quantiles is not None and current + 1 < len(journey.legs):
             arrival = tuple(minutes(time) for time in quantiles)
-            self._carry(journey, stages, current, arrival, found, now)
+            self._carry(journey, states, stages, current, arrival, found, now)
         return found
 
     def material(self, memory: LegMemory, estimate: Estimate, now: datetime) -> bool:
@@ -210,6 +211,7 @@ class Estimator:
     def _carry(
         self,
         journey: Journey,
+        states: Sequence[Progress],
         stages: Sequence[Stage],
         arrived: int,
         arrival: Quantiles,
@@ -232,7 +234,9 @@ class Estimator:
         asked: list[Onward] = []
         reached = arrival[MEDIAN]
         for index in later:
-            what = self._onward(journey.legs[index - 1], journey.legs[index], reached, time, waits)
+            before, leg = journey.legs[index - 1], journey.legs[index]
+            aboard = waits and states[index].seen_aboard
+            what = self._onward(before, leg, reached, time, waits, aboard)
             if what is None:
                 break
             asked.append(what)
@@ -270,15 +274,23 @@ class Estimator:
         return known
 
     def _onward(
-        self, before: PlannedLeg, leg: PlannedLeg, reached: float, now: float, waits: bool
+        self,
+        before: PlannedLeg,
+        leg: PlannedLeg,
+        reached: float,
+        now: float,
+        waits: bool,
+        aboard: bool,
     ) -> Onward | None:
         """What is known of a later leg; None: nothing of how long it takes."""
         visit = visit_of(before, leg)
         dwell = self.model.habits.dwell(visit)
-        if waits:
-            dwell = not_before(dwell, now - reached)
         planned = minutes(leg.planned_departure)
         scheduled = not visit.through and (leg.service_id is not None or leg.cutoff is not None)
+        if waits and not scheduled:
+            dwell = not_before(dwell, now - reached)  # it would have left
+        elif aboard or (waits and now >= minutes(leg.closes)):
+            dwell = _READY  # who misses a service is told so by a new plan
         if scheduled:
             # it goes by its own timetable, however late the unit comes
             departure = None
@@ -301,10 +313,11 @@ class Estimator:
             tuple(value - since for value in quantiles),
             dwell,
             self.model.habits.following(leg.service_id, leg.leg_id, planned) if scheduled else None,
-            least_dwell=visit.least,
+            least_dwell=0.0 if dwell is _READY else visit.least,
         )
 
 
+_READY = (0.0,) * len(LEVELS)
 _FRESHNESS = (Signal.LIVE, Signal.AGEING, Signal.STALE, Signal.LOST)
 
 

@@ -357,8 +357,8 @@ def _carry_over(unit: Unit, old: Journey, new: Journey, caused_by: str, out: lis
         index = kept.get((leg.sequence, leg.leg_id))
         if index is not None:
             new.memory[index] = memory
-            if new.legs[index].planned_departure > leg.closes <= new.issued_time:
-                memory.closed = leg.closes
+            if new.legs[index].run_id != leg.run_id and leg.closes <= new.issued_time:
+                memory.closed = leg.closes  # it was not there in time
         elif memory.ending is not None:
             out.append(
                 _outcome(unit, old, leg, memory, unit.as_of, new.issued_time, caused_by, True, {})

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.codes import Mode
-from corridor.eta.distribution import LEVELS, MEDIAN
+from corridor.eta.distribution import LEVELS, MEDIAN, probability
 from corridor.eta.dwell import Cell, Dwells, Visit, bounds, dwell, learn
 
 DAY = 1440.0
@@ -98,9 +98,18 @@ def test_waiting_for_a_slot_is_not_learned_as_handling() -> None:
 
 
 def test_an_interval_that_says_nothing_changes_nothing() -> None:
-    cell = Cell([-2.0, -1.5, -0.7, 0.0, 0.7, 1.5, 2.0])
+    cell = Cell()
     cell.learn(-inf, 50.0, 0.0)
-    assert cell.values == pytest.approx([-2.0, -1.5, -0.7, 0.0, 0.7, 1.5, 2.0])
+    assert (cell.middle, cell.spread) == pytest.approx((Cell().middle, Cell().spread))
+
+
+def test_how_often_a_service_was_missed_is_learned() -> None:
+    """One in five was not ready after 300 minutes, and nothing else is ever told."""
+    state, visit = Dwells(), Visit("A", Mode.RAIL, Mode.RAIL)
+    for number in range(500):
+        low, high = (300.0, 2000.0) if number % 5 == 0 else (0.0, 300.0)
+        learn(state, visit, low, high, number * 60.0)
+    assert 1 - probability(dwell(state, visit), 300.0) == pytest.approx(0.2, abs=0.05)
 
 
 def test_an_unknown_node_is_taken_for_one_with_the_same_modes() -> None:
