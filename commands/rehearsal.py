@@ -108,4 +108,7 @@ class Rehearsal:
             if isinstance(output, LegEstimate | LegOutcome):
                 self._listener(output, max(self._now, output.as_of))
             elif isinstance(output, Lesson):
-                self._learner.hear(output)
+                self._learn(output)
+
+    def _learn(self, lesson: Lesson) -> None:
+        self._learner.hear(lesson)

@@ -68,6 +68,20 @@ MIGRATIONS = (
             _add_columns(database, ESTIMATES, "actual_departure", after="planned_arrival"),
         ],
     ),
+    Migration(
+        4,
+        "connections and standstill of estimates",
+        lambda database: [
+            _add_columns(
+                database,
+                ESTIMATES,
+                "missed_probability",
+                "connection_slack_seconds",
+                "stalled_since",
+                after="signal",
+            )
+        ],
+    ),
 )
 MIGRATIONS_TABLE = "schema_migrations"
 

@@ -4,12 +4,12 @@ import random
 from collections.abc import Callable
 from datetime import date, datetime
 
+import msgspec
 import pytest
 
 from commands.rehearsal import Rehearsal
-from corridor.codes import Ending
-from corridor.eta.learner import Learner
-from corridor.models import LegEstimate, LegOutcome
+from corridor.eta.lessons import Lesson, What
+from corridor.models import LegEstimate
 from producers.replay.ordering import Sorter
 from producers.replay.record import Record
 from producers.simulator.simulate import Parameters, Replay, simulate
@@ -37,17 +37,32 @@ def said(
     return statements
 
 
+class Listening(Rehearsal):
+    """Keeps what taught."""
+
+    def __init__(self, listener: Callable[..., None]) -> None:
+        super().__init__(listener)
+        self.arrivals: dict[str, Lesson] = {}
+
+    def _learn(self, lesson: Lesson) -> None:
+        if lesson.what is What.ARRIVED:
+            self.arrivals[lesson.run.split()[0]] = lesson
+        super()._learn(lesson)
+
+
 class Leaking(Rehearsal):
     """Learns every arrival when its plan becomes known."""
 
-    def __init__(self, listener: Callable[..., None], truth: dict[str, LegOutcome]) -> None:
+    def __init__(self, listener: Callable[..., None], truth: dict[str, Lesson]) -> None:
         super().__init__(listener)
         self.truth = truth
 
     def play(self, record: Record) -> None:
-        for unit, outcome in self.truth.items():
-            if record.is_itinerary and record.key.decode() == unit:
-                self._learner.hear(outcome)
+        if record.is_itinerary:
+            for run, lesson in self.truth.items():
+                if run.encode() in record.value:
+                    self._learn(msgspec.structs.replace(lesson, what=What.EXPECTED, time=None))
+                    self._learn(lesson)
         super().play(record)
 
 
@@ -71,20 +86,14 @@ def test_something_was_learned(records: list[Record]) -> None:
 
 
 def test_a_build_that_sees_labels_early_is_caught(records: list[Record]) -> None:
-    outcomes: dict[str, LegOutcome] = {}
-
-    def keep(output: LegEstimate | LegOutcome, heard: datetime) -> None:
-        if isinstance(output, LegOutcome) and output.ending is Ending.ARRIVED:
-            outcomes[output.unit_id] = output
-
-    rehearsal = Rehearsal(keep)
+    listening = Listening(lambda output, heard: None)
     for record in records:
-        rehearsal.play(record)
-
-    def leaking(listener: Callable[..., None]) -> Rehearsal:
-        return Leaking(listener, outcomes)
+        listening.play(record)
+    truth = listening.arrivals
+    assert len(truth) > 20
 
     # what a leaking build says upon a record depends on records that come after it
-    early = dict(list(outcomes.items())[: len(outcomes) // 2])
-    assert isinstance(rehearsal._learner, Learner)
-    assert said(records, leaking) != said(records, lambda listener: Leaking(listener, early))
+    early = dict(list(truth.items())[: len(truth) // 2])
+    assert said(records, lambda listener: Leaking(listener, truth)) != said(
+        records, lambda listener: Leaking(listener, early)
+    )

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corridor.codes import Mode
+from corridor.eta.lessons import Lesson
 from corridor.models import Itinerary, Leg
 from corridor.tracking.unit import Unit
 from corridor.tracking.update import Output, apply_itinerary
@@ -86,7 +87,7 @@ def test_a_bucket_that_has_counted_less_does_not_replace_one_that_has_counted_mo
 def ripe(state: PartitionState, behind: tuple[str, ...] = ()) -> list[Output]:
     out: list[Output] = []
     state.ripen(10 * SKEW_MS, 10 * SKEW_MS, behind, out)
-    return out
+    return [output for output in out if not isinstance(output, Lesson)]
 
 
 def test_timers_are_set_again_by_a_restore() -> None:
