@@ -15,7 +15,6 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
 import msgspec
 import structlog
@@ -306,7 +305,7 @@ def main() -> None:
     parser.add_argument("--metrics-port", type=int, default=settings.learner_metrics_port)
     arguments = parser.parse_args()
     configure_logging(settings.log_level)
-    run(settings, arguments.metrics_port, lambda: cast(Learning, Learner(Model())))
+    run(settings, arguments.metrics_port, lambda: Learner(Model()))
 
 
 if __name__ == "__main__":

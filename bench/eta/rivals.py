@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from bench.eta.surroundings import CATEGORIES, Features, Surroundings
 from corridor.codes import Ending, Stage
 from corridor.eta.distribution import LEVELS, MEDIAN
-from corridor.eta.learner import run_of
 from corridor.eta.scoring import BEFORE, Scorer, Scores
 from corridor.models import LegEstimate, LegOutcome
 
@@ -30,6 +29,12 @@ _MOST = 1440.0
 
 Said = tuple[float, ...]
 """By how many minutes a run will be later than timetable plus delay: the median, or all levels."""
+
+
+def run_of(said: LegEstimate | LegOutcome) -> str:
+    """Names a run on a leg; a unit that travels alone is its own run."""
+    run = said.run_id or f"{said.unit_id} {said.shipment_id} {said.sequence}"
+    return f"{run} {said.leg_id}"
 
 
 class Rival(Protocol):
