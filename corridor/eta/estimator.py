@@ -5,10 +5,10 @@ are heard; and what follows from its arrival is carried on to the later legs.
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import inf
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from corridor.codes import Signal, Stage
 from corridor.eta import naive, progress, signal
@@ -21,6 +21,8 @@ from corridor.eta.signal import Heard
 from corridor.eta.ways import way_of
 from corridor.tracking.stages import OVERDUE_AFTER, Progress
 from corridor.tracking.unit import Journey, LegMemory, PlannedLeg
+
+T = TypeVar("T")
 
 CHECKPOINTS = (timedelta(hours=24), timedelta(hours=2), timedelta(minutes=30), timedelta())
 """So long before its departure, a leg is looked at again, and what is known then will teach."""
@@ -36,6 +38,22 @@ _PATIENCE = timedelta(minutes=15)
 _LEAST_STEP = 0.05
 """Of the planned duration; silence is not asked again sooner."""
 _REMEMBERED = 256
+
+
+class Memory(Generic[T]):
+    """The newest answers."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[Hashable, T] = OrderedDict()
+
+    def get(self, key: Hashable, answer: Callable[[], T]) -> T:
+        """What was answered, or is answered now."""
+        if key in self._known:
+            return self._known[key]
+        found = self._known[key] = answer()
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return found
 
 
 class Estimate(NamedTuple):
@@ -70,7 +88,10 @@ class Estimator:
 
     def __init__(self, model: Model) -> None:
         self.model = model
-        self._passages: OrderedDict[tuple[object, ...], list[Passage]] = OrderedDict()
+        # all boxes of a run ask the same, one after the other
+        self._asked = Memory[Quantiles | None]()
+        self._legs = Memory[Onward | None]()
+        self._passages = Memory[list[Passage]]()
 
     @property
     def version(self) -> str:
@@ -144,7 +165,7 @@ class Estimator:
     ) -> Estimate:
         query = query_of(leg, state.departure, now)
         time = minutes(now)
-        quantiles = self.model.predict(query, time)
+        quantiles = self._predict(query, time)
         under_way = query.phase is Phase.UNDER_WAY
         evidence = "LEARNED" if under_way else f"LEARNED_{plain.evidence}"
         motion, stalled = memory.motion, None
@@ -262,18 +283,25 @@ class Estimator:
             )
 
     def _follow(self, arrival: Quantiles, legs: list[Onward]) -> list[Passage]:
-        """All boxes of a run that go on in the same way ask the same, one after the other."""
-        if not legs:
-            return []
-        key = (arrival, *legs)
-        known = self._passages.get(key)
-        if known is None:
-            known = self._passages[key] = onward(arrival, legs)
-            if len(self._passages) > _REMEMBERED:
-                self._passages.popitem(last=False)
-        return known
+        return self._passages.get((arrival, *legs), lambda: onward(arrival, legs)) if legs else []
+
+    def _predict(self, query: Query, now: float) -> Quantiles | None:
+        key = (query, now, self.model.learned)
+        return self._asked.get(key, lambda: self.model.predict(query, now))
 
     def _onward(
+        self,
+        before: PlannedLeg,
+        leg: PlannedLeg,
+        reached: float,
+        now: float,
+        waits: bool,
+        aboard: bool,
+    ) -> Onward | None:
+        key = (before, leg, reached, now, waits, aboard, self.model.learned)
+        return self._legs.get(key, lambda: self._look(before, leg, reached, now, waits, aboard))
+
+    def _look(
         self,
         before: PlannedLeg,
         leg: PlannedLeg,
@@ -299,7 +327,7 @@ class Estimator:
         else:
             departure = max(reached + dwell[MEDIAN], planned)
             query = _query(leg, Phase.UNDER_WAY, departure - planned)
-        quantiles = self.model.predict(query, now)
+        quantiles = self._predict(query, now)
         if quantiles is None:
             return None
         since = planned if departure is None else departure
