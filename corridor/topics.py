@@ -104,6 +104,11 @@ MODELS = Topic(
     config=dict(_COMPACTED),
 )
 
+TOLD_UNTIL = b"told-until"
+"""Key of a record on `tracking.fanout` that says, in microseconds since 1970, until when a replay
+has told all: a replay tells in seconds what took days, so a clock that waits for latecomers by
+Kafka's time would be days behind."""
+
 UNIT_TOPICS = (ITINERARIES, IOT, PORT, CUSTOMS, CARRIER, FANOUT)
 """What the stream workers read; co-partitioned, so that a unit's state lives in one place."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import GroupIdNotFoundError, KafkaError
 
@@ -49,6 +49,9 @@ class Pipeline(Protocol):
 
     def digested(self, mark: Mark) -> bool:
         """Whether all before a mark is applied, and learned."""
+
+    def told(self, available: int) -> None:
+        """Says that all before a point of event time is told, so that its timers are due."""
 
     def trouble(self) -> str | None:
         """Why nothing can be waited for, or None."""
@@ -105,6 +108,7 @@ class Staleness:
             if not self._await(self._marks[0]):
                 return
             self._digested = self._marks.popleft().available
+            self._pipeline.told(self._digested)
         self._bound = min(self._next_mark, self._digested + self._span + 1)
 
     def _await(self, mark: Mark) -> bool:
@@ -151,6 +155,7 @@ class KafkaPipeline:
             for number in sorted(self._consumer.partitions_for_topic(name) or ())
         ]
         self._derived = [tp for tp in self._inputs if tp.topic in _DERIVED]
+        self._producer = KafkaProducer(**settings.kafka_client())
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +166,7 @@ class KafkaPipeline:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._producer.close()
         self._admin.close()
         self._consumer.close()
 
@@ -189,6 +195,12 @@ class KafkaPipeline:
                     mark.derived = mark.workers = ends
                     return False
         return self._committed(self._settings.learner_group, {_LESSONS: mark.lessons})
+
+    def told(self, available: int) -> None:
+        for tp in self._inputs:
+            if tp.topic == topics.FANOUT.name:
+                value = b"%d" % available
+                self._producer.send(tp.topic, value, topics.TOLD_UNTIL, partition=tp.partition)
 
     def trouble(self) -> str | None:
         try:

@@ -17,6 +17,7 @@ class FakePipeline:
 
     def __init__(self, asks: int = 3, trouble: str | None = None) -> None:
         self.marks: list[int] = []
+        self.told_until: list[int] = []
         self.reached: int | None = None
         """All that became known before is digested."""
         self._asks, self._trouble = asks, trouble
@@ -33,6 +34,9 @@ class FakePipeline:
         self._asked = 0
         self.reached = mark.available
         return True
+
+    def told(self, available: int) -> None:
+        self.told_until.append(available)
 
     def trouble(self) -> str | None:
         return self._trouble
@@ -124,3 +128,11 @@ def test_a_stop_ends_the_wait() -> None:
     held.pace.keep(0)
     held.pace.keep(3 * HOUR)
     assert held.now == 0.0
+
+
+def test_timers_are_due_up_to_what_is_digested() -> None:
+    pipeline = FakePipeline()
+    held = Held(pipeline)
+    for hours in range(6):
+        held.pace.keep(hours * HOUR + 1)
+    assert pipeline.told_until == [HOUR + 1, 2 * HOUR + 1, 3 * HOUR + 1]

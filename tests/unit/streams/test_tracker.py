@@ -145,6 +145,26 @@ def told(
 UNITS = [f"U{n}" for n in range(20)]
 
 
+def test_what_is_due_by_the_time_that_a_replay_has_told_is_done() -> None:
+    worker = Worker()
+    for unit in UNITS:
+        worker.take(itinerary(unit))
+    told_until = b"%d" % int((START + 24 * HOUR).timestamp() * 1e6)
+    for partition in range(PARTITIONS):
+        worker._apply(topics.FANOUT.name, partition, topics.TOLD_UNTIL, told_until)
+    worker.fan_out()
+    overdue = {e["unit_id"] for e in worker.said("legs.estimates") if e["stage"] == "OVERDUE"}
+    assert overdue == set(UNITS)
+
+
+def test_a_run_may_be_called_like_the_mark_of_a_replay() -> None:
+    worker = Worker()
+    worker.take(itinerary("U", run=topics.TOLD_UNTIL.decode()))
+    worker.take(told("DEPARTED", "A", 2, run=topics.TOLD_UNTIL.decode()))
+    worker.fan_out()
+    assert [e["stage"] for e in worker.said("legs.estimates")][-1] == "EN_ROUTE"
+
+
 def test_a_departure_of_the_vessel_is_one_of_every_box_aboard() -> None:
     worker = Worker()
     for unit in UNITS:
