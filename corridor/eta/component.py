@@ -7,7 +7,7 @@ once. A reader loads a snapshot and applies the deltas after it, in order; it th
 learner would say. Numbers are raw IEEE 754 doubles, little-endian.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -119,6 +119,10 @@ class Family(Composite, Generic[C]):
 
     def __contains__(self, name: str) -> bool:
         return name in self._made
+
+    def values(self) -> Iterable[C]:
+        """All that have been made."""
+        return self._made.values()
 
     def look(self, name: str) -> C:
         """The one of this name, or one that has learned nothing, to be read."""

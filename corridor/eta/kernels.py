@@ -6,7 +6,7 @@ compiled is kept next to this file, or in the user's cache, or else made anew by
 """
 
 from collections.abc import Callable
-from math import exp, sqrt
+from math import exp, log1p, sqrt
 from typing import Any, TypeVar, cast
 
 import numba
@@ -73,6 +73,83 @@ def add(rows: Floats, places: Places, values: Floats, rates: Floats, now: float)
             row[family] = row[family] * fade + values[family]
             row[families + family] = row[families + family] * fade + 1.0
         row[2 * families] = max(row[2 * families], now)
+
+
+@compiled
+def lateness(
+    rows: Floats,
+    places: Places,
+    parents: Places,
+    strength: float,
+    prior: float,
+    rates: Floats,
+    now: float,
+    out: Floats,
+) -> None:
+    """How many wait, and how late what was planned lately is; see `corridor.eta.departures`.
+
+    A row has the number of those that wait; per rate the weight and lateness of those that left,
+    and the weight, lateness and growth per minute of those that wait; and its time.
+    """
+    for key in range(len(places)):
+        place, parent = places[key], parents[key]
+        out[key, 0] = rows[place, 0] if place >= 0 else 0.0
+        for memory in range(len(rates)):
+            late = weight = 0.0
+            if place >= 0:
+                row, at = rows[place], 1 + 5 * memory
+                since = now - row[-1]
+                fade = fading(since, rates[memory])
+                weight = (row[at] + row[at + 2]) * fade
+                late = (row[at + 1] + row[at + 3] + row[at + 4] * max(since, 0.0)) * fade
+            above = prior if parent < 0 else out[parent, 1 + memory]
+            out[key, 1 + memory] = (late + strength * above) / (weight + strength)
+
+
+@compiled
+def count_departure(
+    rows: Floats,
+    places: Places,
+    rates: Floats,
+    planned: float,
+    scale: float,
+    waiting: float,
+    late: float,
+    now: float,
+) -> None:
+    """Takes a run into rows of `lateness`: as one that has left `late`, if `waiting` is 0.
+
+    Args:
+        rows: All.
+        places: Of its groups.
+        rates: One per memory.
+        planned: Its departure, minutes.
+        scale: The unit of its lateness, minutes.
+        waiting: 1: it waits from now on; -1: no more.
+        late: In scales.
+        now: Minutes.
+    """
+    for place in places:
+        row = rows[place]
+        since = max(now - row[-1], 0.0)
+        row[-1] += since
+        row[0] = max(row[0] + waiting, 0.0)
+        for memory in range(len(rates)):
+            at = 1 + 5 * memory
+            fade = fading(since, rates[memory])
+            row[at + 3] += row[at + 4] * since
+            for i in range(at, at + 5):
+                row[i] *= fade
+            weight = fading(row[-1] - planned, rates[memory])
+            if waiting == 0.0:
+                row[at] += weight
+                row[at + 1] += weight * late
+            elif row[0] < 0.5:  # of nobody, nothing may be left by rounding
+                row[at + 2] = row[at + 3] = row[at + 4] = 0.0
+            else:
+                row[at + 2] += waiting * weight
+                row[at + 3] += waiting * weight * (row[-1] - planned) / scale
+                row[at + 4] += waiting * weight / scale
 
 
 @compiled
@@ -149,11 +226,10 @@ def learn_moments(moments: Floats, raw: Floats, rate: float) -> None:
 
 @compiled
 def standardise(moments: Floats, raw: Floats, out: Floats) -> None:
-    """Brings features to mean 0 and deviation 1; the first one is 1."""
+    """Brings features to mean 0 and deviation 1."""
     for i in range(len(raw)):
         scaled = (raw[i] - moments[0, i]) / sqrt(max(moments[1, i], 1e-4))
         out[i] = min(max(scaled, -6.0), 6.0)
-    out[0] = 1.0
 
 
 @compiled
@@ -173,12 +249,14 @@ def learn_huber(
     target: float,
     forget: float,
     corner: float,
+    trust: float,
     most: float,
 ) -> None:
     """One step of robust recursive least squares; see `corridor.eta.regression`."""
     size = len(weights)
     error = target - dot(weights, x)
-    trust = 1.0 if abs(error) <= corner else corner / abs(error)
+    if abs(error) > corner:
+        trust *= corner / abs(error)
     spread = np.zeros(size)
     for i in range(size):  # by rows, which are columns too: so the inner loop is a vector's
         for j in range(size):
@@ -231,18 +309,68 @@ def learn_quantiles(
 
 
 @compiled
+def calibrate(
+    offsets: Floats,
+    row: Floats,
+    levels: Floats,
+    plain: Floats,
+    unit: float,
+    exact: float,
+    rate: float,
+    now: float,
+) -> None:
+    """Moves offsets so that each quantile holds as often as its level says; not the median.
+
+    Args:
+        offsets: Of the group, in units.
+        row: Those of the carrier on top, and when they were touched.
+        levels: Of the quantiles.
+        plain: Quantiles without offsets.
+        unit: The typical error.
+        exact: What came of it.
+        rate: Step length.
+        now: Minutes.
+    """
+    for level in range(len(levels)):
+        if level != len(levels) // 2:
+            said = plain[level] + unit * (offsets[level] + row[level])
+            move = rate * (levels[level] - (1.0 if exact < said else 0.0))
+            offsets[level] += move
+            row[level] += move
+    row[-1] = max(row[-1], now)
+
+
+@compiled
+def bend(index: float, x: Floats, bending: Places, out: Floats) -> None:
+    """What the second linear model sees of what the first one said, `index`, in typical errors:
+    bends, and products with the features `bending`. Lateness is no sum: what makes one run late
+    makes an already late one later.
+    """
+    index = min(max(index, -2.0), 3.0)
+    out[0] = index
+    for i in range(3):
+        out[1 + i] = max(index - 0.5 * i, 0.0)
+    for i in range(len(bending)):
+        out[4 + i] = index * x[bending[i]]
+
+
+@compiled
 def speak(
     own: Floats,
+    lateness: Floats,
     shape: Floats,
     means: Floats,
-    linear: Places,
+    state: Places,
+    errors: Places,
     spreading: Places,
+    bending: Places,
     moments: Floats,
     first: Floats,
     second: Floats,
     spread: Floats,
     offsets: Floats,
-    shift: float,
+    base: float,
+    unit: float,
     widen: float,
     out: Floats,
 ) -> None:
@@ -250,16 +378,20 @@ def speak(
 
     Args:
         own: Features that are no means; the first is 1.
-        shape: Those that the spread depends on.
+        lateness: Of departures, (groups, numbers); see `corridor.eta.departures`.
+        shape: Features that the spread depends on.
         means: Of cells, flat.
-        linear: Which of them are features.
+        state: Which of them are features of both models,
+        errors: and which of the second one.
         spreading: Which of them the spread depends on.
+        bending: Which features are multiplied with what the first model says.
         moments: Of the features.
         first: Weights of the first linear model; it sees the features that come first.
         second: Of the second one; it sees all.
-        spread: Of the quantiles.
-        offsets: To be added to each quantile.
-        shift: To be added to the center.
+        spread: Of the quantiles, in units.
+        offsets: To be added to each quantile, in units.
+        base: To be added to what either model says.
+        unit: The typical error.
         widen: How much further from the center the quantiles are.
         out: Quantiles as said, from the center; features raw, features scaled, what the spread
             depends on; what the first model said, and the center; quantiles without offsets.
@@ -267,22 +399,38 @@ def speak(
     size, most, levels = len(second), spread.shape[1], len(spread)
     said, raw, x = out[:levels], out[levels : levels + size], out[levels + size :]
     raw[: len(own)] = own
-    for i in range(len(linear)):
-        raw[len(own) + i] = means[linear[i]]
-    standardise(moments, raw, x)
+    at = len(own)
+    for group in range(len(lateness)):
+        for number in range(lateness.shape[1]):
+            raw[at] = lateness[group, number]
+            at += 1
+        late = lateness[group, 1]
+        raw[at] = log1p(late) if late > 0.0 else -log1p(-late)
+        at += 1
+    for i in range(len(state)):
+        raw[at + i] = means[state[i]]
+    seen = len(first)
+    standardise(moments[:, :seen], raw[:seen], x)
+    x[0] = 1.0
+    index = dot(first, x) + base
+    bent = 4 + len(bending)
+    bend(index / unit, x, bending, raw[seen : seen + bent])
+    for i in range(len(errors)):
+        raw[seen + bent + i] = means[errors[i]]
+    standardise(moments[:, seen:], raw[seen:], x[seen:])
     around = x[size : size + most]
     around[: len(shape)] = shape
     for i in range(len(spreading)):
         around[len(shape) + i] = means[spreading[i]]
-    center = dot(second, x) + shift
+    center = dot(second, x) + base
     both = x[size + most :]
-    both[0], both[1] = dot(first, x), center
+    both[0], both[1] = index, center
     plain = both[2 : 2 + levels]
     quantiles(spread, around, plain)
     middle = levels // 2
     for level in range(levels):
-        plain[level] += center
-        said[level] = (plain[level] + offsets[level] - center) * widen
+        plain[level] = center + unit * plain[level]
+        said[level] = (plain[level] + unit * offsets[level] - center) * widen
     plain[middle] = center
     said[middle] = 0.0
     ascend(said[:middle])

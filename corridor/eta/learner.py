@@ -39,7 +39,7 @@ class Learner:
             self._arrived(lesson)
         else:
             self._under_way.pop(run, None)
-            self.model.ended(run)
+            self.model.ended(run, lesson.at)
 
     def _planned(self, lesson: Lesson) -> None:
         if lesson.service_id is not None:
@@ -58,7 +58,7 @@ class Learner:
             _note(self._under_way, run)
             query = _query(lesson, Phase.UNDER_WAY)
             self.model.ask(run, query, lesson.at)
-            self.model.departed(query, lesson.at)
+            self.model.departed(run, query, lesson.at)
         if lesson.stay is not None:
             self._stayed(lesson, lesson.stay)
 

@@ -1,4 +1,4 @@
-"""All that is learned of how long runs take: one predictor per mode and phase.
+"""All that is learned of how long runs take: one predictor per mode and horizon.
 
 The learner alone changes a model: `departed`, `ask` and `arrived`. Whoever predicts has read a
 snapshot and the deltas after it; see `corridor.eta.component`.
@@ -12,17 +12,26 @@ import msgspec
 
 from corridor.codes import Mode
 from corridor.eta.component import Composite, Family, encode
+from corridor.eta.departures import Departures
 from corridor.eta.distribution import Quantiles
 from corridor.eta.habits import Habits
-from corridor.eta.predictor import PACE, Departures, Facts, Predictor
-from corridor.eta.query import Query
+from corridor.eta.predictor import PACE, Facts, Predictor
+from corridor.eta.query import Horizon, Query
 
-NAME = "online-2"
+NAME = "online-3"
 """Changes with the shape of what is learned: no model is made of another one's snapshot."""
 MOST_OPEN = 200_000
 """Runs whose outcome is awaited; beyond, the oldest are given up."""
-MOST_FACTS = 6
-"""Predictions of one run that teach."""
+MOST_FACTS = 8
+"""Predictions of one run that teach, apart from that at its departure."""
+_INSTEAD = {
+    Horizon.AHEAD: (Horizon.AHEAD, Horizon.TODAY, Horizon.SOON),
+    Horizon.TODAY: (Horizon.TODAY, Horizon.SOON, Horizon.AHEAD),
+    Horizon.SOON: (Horizon.SOON, Horizon.TODAY, Horizon.AHEAD),
+    Horizon.OVERDUE: (Horizon.OVERDUE, Horizon.SOON, Horizon.TODAY, Horizon.AHEAD),
+    Horizon.UNDER_WAY: (Horizon.UNDER_WAY,),
+}
+"""Who is asked, in this order, until somebody has learned something."""
 
 
 class OtherModel(ValueError):
@@ -71,27 +80,33 @@ class Model(Composite):
 
     def predict(self, query: Query, now: float) -> Quantiles | None:
         """When the run arrives; None while nothing is known of its mode in this phase."""
-        name = _name(query)
-        if name not in self._predictors or not (predictor := self._predictors[name]).learned:
-            return None
-        return predictor.quantiles(query, self._departures.look(query.mode), now)
+        for horizon in _INSTEAD[query.horizon(now)]:
+            name = _name(query, horizon)
+            if name in self._predictors and (predictor := self._predictors[name]).learned:
+                return predictor.quantiles(query, self._departures.look(query.mode), now)
+        return None
 
-    def departed(self, query: Query, now: float) -> None:
+    def departed(self, run: str, query: Query, now: float) -> None:
         """Notes that a run has left, `query.delay` late."""
-        self._departures[query.mode].left(query, now)
+        self._departures[query.mode].left(run, query, now)
 
     def ask(self, run: str, query: Query, now: float) -> None:
         """Notes what is known of a run now, so that its outcome can teach.
+
+        Whoever is asked for after its planned departure, and has not left, is known to wait: that
+        says something of others, so it is worth a question at the planned departure itself.
 
         Args:
             run: Names the run on its leg; however many units it carries, it teaches once.
             query: What would be asked of it.
             now: When.
         """
-        if self._open.wants(run):
-            predictor = self._predictors[_name(query)]
-            departures = self._departures.look(query.mode)
-            self._open.add(run, predictor.meet(query.lasting(), departures, now))
+        departures, horizon = self._departures[query.mode], query.horizon(now)
+        if self._open.wants(run, query, horizon):
+            predictor = self._predictors[_name(query, horizon)]
+            self._open.add(run, predictor.meet(query.lasting(), horizon, departures, now))
+        if horizon is Horizon.OVERDUE and not self.taught(run):
+            departures.due(run, query, now)
 
     def taught(self, run: str) -> bool:
         """Whether the outcome of a run has been learned."""
@@ -102,12 +117,18 @@ class Model(Composite):
         if self.taught(run):
             return
         for facts in self._open.close(run):
-            self._predictors[_name(facts.query)].learn(facts, arrival, now)
+            self._predictors[_name(facts.query, facts.horizon)].learn(facts, arrival, now)
+        self._waits_no_more(run, now)
         self.learned += 1
 
-    def ended(self, run: str) -> None:
+    def ended(self, run: str, now: float) -> None:
         """Forgets a run that was cancelled or diverted: it says nothing of how long runs take."""
         self._open.forget(run)
+        self._waits_no_more(run, now)
+
+    def _waits_no_more(self, run: str, now: float) -> None:
+        for departures in self._departures.values():
+            departures.ended(run, now)
 
     def snapshot(self) -> bytes:
         return self._state(super().snapshot())
@@ -145,10 +166,17 @@ class Open:
         self._taught: set[bytes] = set()
         self._taught_before: set[bytes] = set()
 
-    def wants(self, run: str) -> bool:
-        """Whether what is known of a run now would teach."""
+    def wants(self, run: str, query: Query, horizon: Horizon) -> bool:
+        """Whether what is known of a run now would teach: once per horizon, and of one that is
+        overdue whenever it has become more so.
+        """
         asked = self._runs.get(run)
-        return not self.taught(run) if asked is None else len(asked) < MOST_FACTS
+        if asked is None:
+            return not self.taught(run)
+        same = (facts.query.delay for facts in asked if facts.horizon is horizon)
+        if horizon is Horizon.OVERDUE:
+            return query.delay > max(same, default=-1.0) and len(asked) < MOST_FACTS
+        return next(same, None) is None
 
     def taught(self, run: str) -> bool:
         """Whether it has been closed."""
@@ -199,8 +227,8 @@ def _digest(run: str) -> bytes:
     return blake2b(run.encode(), digest_size=_DIGEST).digest()
 
 
-def _name(query: Query) -> str:
-    return f"{query.mode} {query.phase}"
+def _name(query: Query, horizon: Horizon) -> str:
+    return f"{query.mode} {horizon}"
 
 
 def _predictor(name: str) -> Predictor:

@@ -1,12 +1,15 @@
-"""The online model of one mode in one phase.
+"""The online model of one mode at one horizon.
 
     the timetable plus the known delay
+    + what runs of this service usually come to
     + a robust linear model of what recent runs came to, at every level  (Huber-RLS)
-    + the same once more, with what that model has lately erred by       (boosting)
+    + the same once more, with what that model says and has erred by     (boosting)
     + seven quantiles of what is left                                    (online regression)
-    + an offset per level and delay, so that coverage holds              (quantile tracking)
+    + offsets by delay and carrier, so that coverage holds               (quantile tracking)
 
 It learns from the first outcome on; there is no training. Errors are in units of `Query.scale`.
+What is large or small among them follows from the typical error, the unit, which is learned too:
+so legs of minutes and of weeks, and tails of any weight, need no other constants.
 """
 
 from bisect import bisect_left
@@ -19,10 +22,12 @@ from corridor.codes import Mode
 from corridor.eta import kernels
 from corridor.eta.cells import Cells
 from corridor.eta.component import Composite, Floats, Numbers
-from corridor.eta.distribution import MEDIAN, Quantiles
+from corridor.eta.departures import GROUPS, READ, Departures
+from corridor.eta.distribution import Quantiles
 from corridor.eta.factors import Factors
-from corridor.eta.query import DAY, HOUR, KEYS, PARENTS, Phase, Query
+from corridor.eta.query import DAY, HOUR, KEYS, PARENTS, Horizon, Query
 from corridor.eta.regression import LEVELS, HuberRegression, QuantileRegression, Standardiser
+from corridor.eta.table import Table
 
 PACE = {Mode.AIR: 1.0, Mode.TRUCK: 2.4, Mode.RAIL: 5.0, Mode.BARGE: 10.0, Mode.VESSEL: 20.0}
 """How much slower than in the air the state of the network changes, by the length of legs."""
@@ -35,10 +40,15 @@ _FAMILIES = (
     *("target slow", "target recent", "residual 1 h", "residual 8 h"),
     *("error 1 h", "error 6 h", "error 24 h", "error 14 d", "spread 6 h", "spread 14 d"),
 )
+_PRIOR_VARIANCE = 0.003
+"""Of weights: three hundred outcomes weigh as much as the belief that nothing matters but habit."""
 _PRIOR = [0.0] * 8 + [0.9, 0.9]
 _LEAST_SPREAD = np.array([-1.5, -1.2, -0.6, 0.0, 0.6, 1.4, 2.0])
 _CUT = (-6.0, 9.0)
-"""Beyond this an outcome is cut: it says something other than how long runs take."""
+"""Beyond this, in units, an outcome is cut: it says something other than how long runs take."""
+_RESIDUAL_CUT, _ERROR_CUT, _SPREAD_CUT = (-4.0, 6.0), (-3.0, 4.0), 6.0
+_SURPRISE = 2.0
+"""Units; of what is further from what was said, means take so much: medians are what is said."""
 
 
 def _places(family: str, keys: str) -> list[int]:
@@ -58,17 +68,31 @@ _ERRORS = (
     + _places("error 14 d", "leg-hour to-time service service-day from-time carrier-to")
     + _places("error 1 h", "all from to leg from-time")
 )
-_SPREADS = np.array(
-    _places("spread 6 h", "all from to leg carrier service to-time")
-    + _places("spread 14 d", "all from to leg carrier service to-time")
-)
-_LINEAR = np.array(_STATE + _ERRORS)
+_SPREAD_KEYS = "all from to leg carrier service to-time"
+_SPREADS = np.array(_places("spread 6 h", _SPREAD_KEYS) + _places("spread 14 d", _SPREAD_KEYS))
 _OWN, _SHAPE = 18, 8
 """How many features are no means; and how many of those that the spread depends on."""
-_FIRST, _SECOND = _OWN + len(_STATE), _OWN + len(_LINEAR)
-"""How many features either linear model sees."""
+_PER_GROUP = READ + 1
+_FIRST = _OWN + _PER_GROUP * len(GROUPS) + len(_STATE)
+"""How many features the first model sees."""
+_BENDING = np.array(
+    [_OWN + _PER_GROUP * group + READ for group in range(len(GROUPS))]
+    + [_FIRST - len(_STATE) + _STATE.index(_places("target slow", "service")[0])]
+)
+"""Features that are multiplied with what the first model says."""
+_SECOND = _FIRST + 4 + len(_BENDING) + len(_ERRORS)
+"""How many features the second model sees."""
 _AROUND = _SHAPE + len(_SPREADS)
-_OFFSET_RATE = 0.004
+_LEG_SPREAD = _SHAPE + len(_SPREAD_KEYS.split()) + _SPREAD_KEYS.split().index("leg")
+_LEG_SPREADS = (0.2, 5.0)
+"""Legs are believed to be so much more or less certain than others, at most."""
+_STATE_PLACES, _ERROR_PLACES = np.array(_STATE), np.array(_ERRORS)
+_OFFSET_RATE, _SHIFT_RATE = 0.004, 0.0003
+_OUTSTANDING = 300
+"""Outcomes that come late are of one day, and alike: where more than so many are awaited at a time,
+each moves the offsets by less, lest they follow yesterday."""
+_FIRST_UNIT, _UNIT_RATE = 5, 0.0005
+"""After so many outcomes the typical error is more its own than a scale; it follows this fast."""
 _DELAYS = (0.0, 1.5, 6.0)
 """Bounds of the groups by delay, in scales: early, a little late, late, very late."""
 
@@ -83,6 +107,8 @@ _PLAIN = slice(_CENTER + 1, _CENTER + 1 + len(LEVELS))
 """Quantiles before the offsets."""
 _HABIT = _PLAIN.stop
 """The slow mean of the service."""
+_SHIFT, _SEEN = _HABIT + 1, _HABIT + 2
+"""The shift of the center, and the number of outcomes then."""
 _SERVICE = KEYS.index("service")
 
 
@@ -90,34 +116,24 @@ class Facts(NamedTuple):
     """What a prediction stood on, kept until its outcome teaches."""
 
     query: Query
+    horizon: Horizon
     numbers: bytes
     """In single precision; the slices above say where."""
 
 
-class Departures(Cells):
-    """How late runs have been leaving lately, from and to where: known hours before they arrive."""
-
-    def __init__(self, pace: float) -> None:
-        taus = (45 * pace, 240 * pace, 30 * DAY)
-        super().__init__(taus, (-1, 0, 0, 0), (10, 2, 2, 2), (0.5, 0.5, 0.5))
-
-    def late(self, query: Query, now: float) -> tuple[Floats, Floats]:
-        """Means and weights, each (all, from, to, leg) x (now, lately, usually)."""
-        return self.read(query.places(), now)
-
-    def left(self, query: Query, now: float) -> None:
-        """Takes a run that has left `query.delay` late."""
-        self.add(query.places(), np.full(3, query.delay / query.scale), now)
-
-
-class Calibration(Numbers):
-    """How far quantiles have to be moved, by delay, so that each holds as often as it says."""
+class Calibration(Composite):
+    """The typical error, and how far quantiles have to be moved so that each holds as often as it
+    says: by delay, and by carrier.
+    """
 
     def __init__(self) -> None:
         self._offsets: Floats = np.zeros((len(_DELAYS) + 1, len(LEVELS)))
         self._shift: Floats = np.zeros(1)
         self._learned: Floats = np.zeros(1)
-        super().__init__([self._offsets, self._shift, self._learned])
+        self._unit: Floats = np.ones(1)
+        self._numbers = Numbers([self._offsets, self._shift, self._learned, self._unit])
+        self._carriers = Table(len(LEVELS), 365 * DAY)
+        super().__init__({"numbers": self._numbers, "carriers": self._carriers})
 
     @property
     def learned(self) -> int:
@@ -126,15 +142,23 @@ class Calibration(Numbers):
 
     @property
     def shift(self) -> float:
-        """Of the center."""
+        """Of the center, in scales."""
         return float(self._shift[0])
 
-    def offsets(self, query: Query) -> Floats:
-        """One per level."""
-        group: Floats = self._offsets[bisect_left(_DELAYS, query.delay / query.scale)]
-        return group
+    @property
+    def unit(self) -> float:
+        """The typical error, in scales."""
+        return float(self._unit[0])
 
-    def learn(self, query: Query, plain: Floats, center: float, exact: float) -> None:
+    def offsets(self, query: Query) -> Floats:
+        """One per level, in units."""
+        offsets: Floats = self._offsets[_group(query)]
+        place = self._carriers.place(query.carrier_id or "")
+        return offsets if place < 0 else offsets + self._carriers.rows[place, :-1]
+
+    def learn(
+        self, query: Query, plain: Floats, center: float, exact: float, since: int, now: float
+    ) -> None:
         """Takes an outcome.
 
         Args:
@@ -142,14 +166,28 @@ class Calibration(Numbers):
             plain: Quantiles before the offsets.
             center: The median, shift included.
             exact: What came of it.
+            since: Number of outcomes since it was asked.
+            now: When.
         """
         self._learned[0] += 1
-        step = max(0.002, 0.1 * self.learned**-0.5)
-        self._shift[0] += step * (0.5 if exact > center else -0.5)
-        offsets = self.offsets(query)
-        offsets += _OFFSET_RATE * (LEVELS - (exact < plain + offsets))
-        offsets[MEDIAN] = 0.0
-        self.changed = True
+        unit, error = self.unit, abs(exact - center)
+        patience = min(1.0, _OUTSTANDING / max(since, 1))
+        step = max(_SHIFT_RATE, 0.05 * self.learned**-0.5) * unit
+        self._shift[0] += step if exact > center else -step
+        place = self._carriers.claim((query.carrier_id or "",), now)[0]
+        kernels.calibrate(
+            self._offsets[_group(query)],
+            self._carriers.rows[place],
+            LEVELS,
+            plain,
+            unit,
+            exact,
+            _OFFSET_RATE * patience,
+            now,
+        )
+        rate = max(1 / (self.learned + _FIRST_UNIT), _UNIT_RATE)
+        self._unit[0] += rate * (min(error, _SPREAD_CUT * unit) - unit)
+        self._numbers.changed = True
 
 
 class Predictor(Composite):
@@ -163,7 +201,9 @@ class Predictor(Composite):
         self._cells = Cells(taus, PARENTS, _STRENGTHS, _PRIOR)
         self._factors = Factors(4, 4 * HOUR * pace), Factors(4, 12 * HOUR * pace)
         self._scale = Standardiser(_SECOND)
-        self._first, self._second = HuberRegression(_FIRST), HuberRegression(_SECOND)
+        self._first, self._second = (
+            HuberRegression(size, prior=_PRIOR_VARIANCE) for size in (_FIRST, _SECOND)
+        )
         self._quantiles = QuantileRegression(_AROUND, _LEAST_SPREAD)
         self._calibration = Calibration()
         super().__init__(
@@ -191,27 +231,32 @@ class Predictor(Composite):
         center = query.naive + scale * float(found[_KEPT + _CENTER])
         return tuple([center + scale * off for off in found[_SAID].tolist()])
 
-    def meet(self, query: Query, departures: Departures, now: float) -> Facts:
+    def meet(self, query: Query, horizon: Horizon, departures: Departures, now: float) -> Facts:
         """Looks at a run that is to teach; how features are scaled is learned at once."""
         found = self._speak(query, departures, now)
         self._scale.learn(found[_RAW])
-        return Facts(query, found[_KEPT:].astype(np.float32).tobytes())
+        return Facts(query, horizon, found[_KEPT:].astype(np.float32).tobytes())
 
     def learn(self, facts: Facts, arrival: float, now: float) -> None:
         """Takes an outcome: the arrival that these facts led to, minutes since 1970."""
         query = facts.query
         known = np.frombuffer(facts.numbers, np.float32).astype(np.float64)
-        x, center = known[_X], float(known[_CENTER])
-        exact = (arrival - query.naive) / query.scale
-        target = min(max(exact, _CUT[0]), _CUT[1])
-        self._first.learn(x, target)
-        self._second.learn(x, target)
-        self._quantiles.learn(known[_SPREAD], target - center)
-        self._calibration.learn(query, known[_PLAIN], center, exact)
-        residual = min(max(exact - float(known[_HABIT]), -4.0), 6.0)
-        error = min(max(exact - float(known[_FIRST_SAID]), -3.0), 4.0)
-        spread = min(abs(exact - center), 6.0)
-        values = (target, target, residual, residual, error, error, error, error, spread, spread)
+        x, center, habit = known[_X], float(known[_CENTER]), float(known[_HABIT])
+        exact, unit = (arrival - query.naive) / query.scale, self._calibration.unit
+        # outcomes come late: whoever goes by what was said then corrects himself too often
+        moved = self._calibration.shift - float(known[_SHIFT])
+        target = _cut(exact, _CUT, unit)
+        spread = min(max(float(known[_SPREAD][_LEG_SPREAD]), _LEG_SPREADS[0]), _LEG_SPREADS[1])
+        self._first.learn(x, target - habit, unit, spread)
+        self._second.learn(x, target - habit, unit, spread)
+        self._quantiles.learn(known[_SPREAD], (target - center) / unit)
+        since = self.learned - int(known[_SEEN])
+        self._calibration.learn(query, known[_PLAIN] + moved, center + moved, exact, since, now)
+        error = _cut(exact - float(known[_FIRST_SAID]), _ERROR_CUT, unit)
+        off = min(abs(exact - center) / unit, _SPREAD_CUT)
+        target = center + _cut(target - center, (-_SURPRISE, _SURPRISE), unit)
+        residual = _cut(target - habit, _RESIDUAL_CUT, unit)
+        values = (target, target, residual, residual, error, error, error, error, off, off)
         self._cells.add(query.keys(), np.array(values), now)
         for factors in self._factors:
             factors.learn(query.leg_id, query.length, residual, now)
@@ -229,9 +274,7 @@ class Predictor(Composite):
             min(max(delay - 6.0, 0.0), 18.0),
         )
         angle = 2 * pi * (query.departure % DAY) / DAY
-        lead = 0.0
-        if query.phase is Phase.BEFORE:
-            lead = min(max(query.departure - now, 0.0) / scale, 20.0) / 10
+        lead = min(max(query.departure - now, 0.0) / scale, 20.0) / 10
         sine, cosine = sin(angle), cos(angle)
         own = (
             *(1.0, *pieces, sine, cosine, sin(2 * angle), cos(2 * angle), length, lead),
@@ -239,22 +282,35 @@ class Predictor(Composite):
             *(factors(query.leg_id, length, now) for factors in self._factors),
         )
         shape = (1.0, *map(abs, pieces), abs(sine), cosine, length)
-        found = np.empty(_KEPT + _HABIT + 1)
+        found = np.empty(_KEPT + _SEEN + 1)
+        habit = float(means[_SERVICE, 0])
         kernels.speak(
             np.array(own),
+            departures.lateness(query, now),
             np.array(shape),
             means.ravel(),
-            _LINEAR,
+            _STATE_PLACES,
+            _ERROR_PLACES,
             _SPREADS,
+            _BENDING,
             self._scale.moments,
             self._first.weights,
             self._second.weights,
             self._quantiles.weights,
             self._calibration.offsets(query),
-            self._calibration.shift,
+            self._calibration.shift + habit,
+            self._calibration.unit,
             # until it has seen some outcomes, it does not pretend to know
             1 + 0.5 / (1 + self.learned / 50),
             found,
         )
-        found[-1] = means[_SERVICE, 0]
+        found[-3:] = habit, self._calibration.shift, self.learned
         return found
+
+
+def _cut(value: float, bounds: tuple[float, float], unit: float) -> float:
+    return min(max(value, bounds[0] * unit), bounds[1] * unit)
+
+
+def _group(query: Query) -> int:
+    return bisect_left(_DELAYS, query.delay / query.scale)

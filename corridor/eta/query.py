@@ -21,6 +21,22 @@ class Phase(StrEnum):
     UNDER_WAY = "UNDER_WAY"
 
 
+class Horizon(StrEnum):
+    """How far ahead it is asked: the nearer, the more the state of the hour says."""
+
+    AHEAD = "AHEAD"
+    TODAY = "TODAY"
+    SOON = "SOON"
+    OVERDUE = "OVERDUE"
+    """It should have left, and nothing was heard: another question than how late it will leave."""
+    UNDER_WAY = "UNDER_WAY"
+
+
+_TODAY, _SOON = 7 * HOUR, HOUR
+"""Minutes before departure, about half way (as ratios) between a day, two and half an hour: the
+moments at which runs are looked at."""
+
+
 def minutes(time: datetime) -> float:
     """Minutes since 1970."""
     return (time - EPOCH).total_seconds() / 60
@@ -59,6 +75,17 @@ class Query(NamedTuple):
     def length(self) -> float:
         """The planned duration, as a feature."""
         return (self.arrival - self.departure) / self.scale / 10
+
+    def horizon(self, now: float) -> Horizon:
+        """How far ahead it is asked, at `now`, minutes."""
+        if self.phase is Phase.UNDER_WAY:
+            return Horizon.UNDER_WAY
+        lead = self.departure - now
+        if lead > _TODAY:
+            return Horizon.AHEAD
+        if lead > _SOON:
+            return Horizon.TODAY
+        return Horizon.SOON if lead > 0 else Horizon.OVERDUE
 
     def lasting(self) -> "Query":
         """The same, with texts that all queries share: to be kept."""

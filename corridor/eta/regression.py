@@ -26,6 +26,7 @@ class Standardiser(Numbers):
     def __call__(self, raw: Floats) -> Floats:
         scaled = np.empty_like(raw)
         kernels.standardise(self.moments, raw, scaled)
+        scaled[0] = 1.0
         return scaled
 
 
@@ -43,8 +44,8 @@ class HuberRegression(Numbers):
         Args:
             size: Number of features.
             memory: Number of examples after which one counts 1/e.
-            prior: How far weights are believed to be from 0 (variance).
-            corner: In units of the target.
+            prior: How far weights are believed to be from 0: the variance, in that of the noise.
+            corner: In typical errors.
         """
         self.weights: Floats = np.zeros(size)
         self._covariance: Floats = np.eye(size) * prior
@@ -54,10 +55,24 @@ class HuberRegression(Numbers):
     def __call__(self, x: Floats) -> float:
         return kernels.dot(self.weights, x)
 
-    def learn(self, x: Floats, target: float) -> None:
-        """Takes one example; of features, the first ones."""
+    def learn(self, x: Floats, target: float, unit: float = 1.0, spread: float = 1.0) -> None:
+        """Takes one example.
+
+        Args:
+            x: Features; it sees the first ones.
+            target: In the unit of predictions.
+            unit: The typical error.
+            spread: How much further off than others an example like this is.
+        """
         kernels.learn_huber(
-            self.weights, self._covariance, x, target, self._forget, self._corner, self._most
+            self.weights,
+            self._covariance,
+            x,
+            target,
+            self._forget,
+            self._corner * unit * spread,
+            spread**-2,
+            self._most,
         )
         self.changed = True
 

@@ -116,7 +116,7 @@ def test_of_too_many_open_runs_the_oldest_are_given_up(monkeypatch: pytest.Monke
 def test_a_cancelled_run_teaches_nothing() -> None:
     model = Model()
     model.ask("run", query(0, 0.0), 0.0)
-    model.ended("run")
+    model.ended("run", 0.0)
     model.arrived("run", 1.0, 1.0)
     assert model.predict(query(1, 0.0), 0.0) is None
 

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from corridor.codes import Mode
 from corridor.eta import model as models
 from corridor.eta.component import Component, Composite, Family, Numbers
+from corridor.eta.departures import Departures
 from corridor.eta.distribution import Quantiles
 from corridor.eta.factors import Factors
 from corridor.eta.kernels import compiled
 from corridor.eta.model import Model, OtherModel, State
-from corridor.eta.predictor import Departures, Predictor
-from corridor.eta.query import Phase, Query
+from corridor.eta.predictor import Calibration, Predictor
+from corridor.eta.query import Horizon, Phase, Query
 from corridor.eta.regression import HuberRegression, QuantileRegression, Standardiser
 
 Deed = Callable[[Model], None]
@@ -54,9 +55,9 @@ def deeds(dice: random.Random) -> Iterator[Deed]:
             yield lambda model, r=run, q=one, t=now: model.ask(r, q, t)  # type: ignore[misc]
         elif what < 0.6:
             one = query(dice, now)
-            yield lambda model, q=one, t=now: model.departed(q, t)  # type: ignore[misc]
+            yield lambda model, r=run, q=one, t=now: model.departed(r, q, t)  # type: ignore[misc]
         elif what < 0.65:
-            yield lambda model, r=run: model.ended(r)  # type: ignore[misc]
+            yield lambda model, r=run, t=now: model.ended(r, t)  # type: ignore[misc]
         elif run in asked:
             arrival = asked[run].naive + dice.gauss(20, 30)
             yield lambda model, r=run, a=arrival, t=now: model.arrived(r, a, t)  # type: ignore[misc]
@@ -177,6 +178,17 @@ def teach_factors(factors: Factors, dice: random.Random) -> None:
         factors.learn(f"leg {dice.randrange(99)}", 1.0, dice.gauss(0, 1), 10.0 * now)
 
 
+def teach_departures(departures: Departures, dice: random.Random) -> None:
+    run, one = f"run {dice.randrange(9)}", query(dice, 20_000.0)
+    do = departures.left if dice.random() < 0.5 else departures.due
+    do(run, one, 20_000.0 + 100 * dice.random())
+
+
+def teach_calibration(calibration: Calibration, dice: random.Random) -> None:
+    asked, plain = query(dice, 20_000.0), np.array([-1.5, -1, -0.5, 0, 0.5, 1, 1.5])
+    calibration.learn(asked, plain, 0.0, dice.gauss(0, 1), 1, 20_000.0)
+
+
 def teach_family(family: Family[Numbers], dice: random.Random) -> None:
     one = family[f"member {dice.randrange(5)}"]
     one._told[0][0] = dice.random()
@@ -191,14 +203,17 @@ COMPONENTS: list[tuple[Callable[[], Component], Callable[..., None]]] = [
         lambda part, dice: part.learn(example(dice, 5), dice.random()),
     ),
     (lambda: Factors(4, 60.0), teach_factors),
-    (lambda: Departures(1.0), lambda part, dice: part.left(query(dice, 20_000.0), 20_000.0)),
+    (lambda: Departures(1.0), teach_departures),
     (lambda: Family(lambda name: Numbers([np.zeros(1)])), teach_family),
     (
         lambda: Predictor(Mode.RAIL),
         lambda part, dice: part.learn(
-            part.meet(query(dice, 20_000.0), Departures(1.0), 20_000.0), 21_000.0, 21_000.0
+            part.meet(query(dice, 20_000.0), Horizon.SOON, Departures(1.0), 20_000.0),
+            21_000.0,
+            21_000.0,
         ),
     ),
+    (Calibration, teach_calibration),
 ]
 
 
