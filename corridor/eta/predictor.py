@@ -91,7 +91,7 @@ _OFFSET_RATE, _SHIFT_RATE = 0.004, 0.0003
 _OUTSTANDING = 300
 """Outcomes that come late are of one day, and alike: where more than so many are awaited at a time,
 each moves the offsets by less, lest they follow yesterday."""
-_FIRST_UNIT, _UNIT_RATE = 5, 0.0005
+_FIRST_UNIT, _UNIT_RATE = 2, 0.0005
 """After so many outcomes the typical error is more its own than a scale; it follows this fast."""
 _DELAYS = (0.0, 1.5, 6.0)
 """Bounds of the groups by delay, in scales: early, a little late, late, very late."""

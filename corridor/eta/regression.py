@@ -7,6 +7,11 @@ from corridor.eta.component import Floats, Numbers
 
 LEVELS: Floats = np.array(distribution.LEVELS)
 
+MEMORY = 120_000
+"""Number of examples after which one counts 1/e. Features have to be scaled as slowly as weights
+are forgotten: else what a weight stands for would drift away from under it.
+"""
+
 
 class Standardiser(Numbers):
     """Brings features to mean 0 and deviation 1, by running moments; the first one stays 1."""
@@ -20,7 +25,7 @@ class Standardiser(Numbers):
     def learn(self, raw: Floats) -> None:
         """Takes one more example into the moments."""
         self._seen[0] += 1
-        kernels.learn_moments(self.moments, raw, max(1 / float(self._seen[0]), 1e-4))
+        kernels.learn_moments(self.moments, raw, max(1 / float(self._seen[0]), 1 / MEMORY))
         self.changed = True
 
     def __call__(self, raw: Floats) -> Floats:
@@ -37,7 +42,7 @@ class HuberRegression(Numbers):
     """
 
     def __init__(
-        self, size: int, *, memory: float = 120_000, prior: float = 0.01, corner: float = 0.4
+        self, size: int, *, memory: float = MEMORY, prior: float = 0.01, corner: float = 0.4
     ) -> None:
         """Starts with all weights at 0.
 

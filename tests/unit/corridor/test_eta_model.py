@@ -6,7 +6,7 @@ import pytest
 
 from corridor.codes import Mode
 from corridor.eta.model import Model
-from corridor.eta.query import Phase, Query
+from corridor.eta.query import Horizon, Phase, Query
 
 
 def query(number: int, delay: float, phase: Phase = Phase.UNDER_WAY, leg: str = "A-B") -> Query:
@@ -135,3 +135,80 @@ def test_the_same_history_gives_the_same_model() -> None:
 
 def test_before_departure_another_model_speaks() -> None:
     assert taught(100).predict(query(100, 0.0, Phase.BEFORE), 20_000.0) is None
+
+
+@pytest.mark.parametrize(
+    ("lead", "horizon"),
+    [(1440, "AHEAD"), (120, "TODAY"), (30, "SOON"), (0, "OVERDUE"), (-60, "OVERDUE")],
+)
+def test_how_far_ahead_it_is_asked_decides_which_model_speaks(lead: float, horizon: str) -> None:
+    asked = query(0, 0.0, Phase.BEFORE)
+    assert asked.horizon(asked.departure - lead) is Horizon(horizon)
+
+
+def test_until_a_horizon_has_learned_the_next_one_speaks_for_it() -> None:
+    model, asked = Model(), query(0, 0.0, Phase.BEFORE)
+    model.ask("run", asked, asked.departure - 120)
+    model.arrived("run", asked.arrival + 40, asked.arrival + 40)
+    later = query(50, 0.0, Phase.BEFORE)
+    assert model.predict(later, later.departure - 30) is not None
+
+
+def taught_by(asks: int) -> bytes:
+    """A model that one run has taught, asked for so often half an hour before it left."""
+    model, asked = Model(), query(0, 0.0, Phase.BEFORE)
+    for _ in range(asks):
+        model.ask("run", asked, asked.departure - 30)
+    model.arrived("run", asked.arrival + 40, asked.arrival + 40)
+    return model.snapshot()
+
+
+def test_a_run_is_asked_for_once_per_horizon() -> None:
+    assert taught_by(1) == taught_by(30)
+
+
+def test_a_departure_teaches_however_long_it_was_awaited() -> None:
+    model, asked = Model(), query(0, 0.0, Phase.BEFORE)
+    for hour in range(30):
+        late = 60.0 * hour
+        model.ask("run", asked._replace(delay=late), asked.departure + late)
+    model.ask("run", query(0, 1800.0), asked.departure + 1800)
+    model.arrived("run", asked.arrival + 1800, asked.arrival + 1800)
+    later = query(50, 5.0)
+    assert model.predict(later, later.departure + 5) is not None
+
+
+def closed(model: Model, start: str, day: int) -> None:
+    """From one place nobody leaves at the planned time, but three hours later; from the other one
+    all leave as planned. Places change every day.
+    """
+    for number in range(24):
+        asked = query(day * 24 + number, 0.0, Phase.BEFORE, f"{'AB'[number % 2]}-C")
+        late = 180.0 if asked.from_node == start else 0.0
+        run = f"{day} {number}"
+        model.ask(run, asked, asked.departure - 30)
+        if late:
+            model.ask(run, asked, asked.departure)
+        else:
+            left = asked._replace(phase=Phase.UNDER_WAY)
+            model.departed(run, left, asked.departure)
+        arrival = asked.arrival + late
+        model.arrived(run, arrival, arrival)
+
+
+def test_that_nobody_leaves_delays_those_who_are_next() -> None:
+    model = Model()
+    for day in range(40):
+        closed(model, "AB"[day * 7 % 3 % 2], day)
+    now = query(41 * 24, 0.0).departure
+    for number in range(12):
+        stuck = query(41 * 24 - number, 0.0, Phase.BEFORE, "A-C")
+        model.ask(f"stuck {number}", stuck, now - 30)
+        gone = query(41 * 24 - number, 0.0, Phase.UNDER_WAY, "B-C")
+        model.departed(f"gone {number}", gone, now - 30)
+    said = [
+        model.predict(query(41 * 24, 0.0, Phase.BEFORE, leg), now - 30) for leg in ("A-C", "B-C")
+    ]
+    assert said[0] is not None
+    assert said[1] is not None
+    assert said[0][3] > said[1][3] + 20
