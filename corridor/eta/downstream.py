@@ -8,7 +8,7 @@ estimate moves only if its inputs do. To add an independent quantity, each point
 quantity's own 33, one from every third of its distribution, in the order of fixed permutations; the
 99 sums are sorted and thinned to 33 again (array-RQMC: L'Ecuyer, Lécot & Tuffin 2008, with fixed
 lattices instead of random numbers). Unpermuted, the latest arrival would always meet the longest
-dwell, the next delay and the slowest transit, as if one cause made all of them: quantiles of sums
+dwell and the slowest transit, as if one cause made all of them: quantiles of sums
 then were off by 1.6 standard deviations (root mean square), permuted by 0.06. Sorting is what lets
 few permutations do: only two quantities meet at a time, however many legs there are.
 """
@@ -29,11 +29,9 @@ POINTS = 33
 _MIDDLE = POINTS // 2
 PARTNERS = 3
 """Points of a quantity that each carried point meets."""
-MULTIPLIERS = (19, 25, 26)
-"""Of the permutations of dwell, lateness and transit: of those in use mod 33 the triple that, with
-and without lateness, came nearest to the true quantiles of 20 sums of 3 to 14 quantities (normal,
-log-normal, exponential, uniform; many alike): off by 0.045 standard deviations, and by 0.056 on 20
-sums that it was not chosen by."""
+MULTIPLIERS = (19, 26)
+"""Of the permutations of dwell and transit: chosen among those in use mod 33 by the true quantiles
+of 20 sums of 3 to 14 quantities (normal, log-normal, exponential, uniform; many alike)."""
 
 MISS_BANDS = (0.1, 0.3, 0.5, 0.8)
 """Crossing one of them is news."""
@@ -43,8 +41,6 @@ LEAST_SHARE = 0.01
 """Of what remains. The same."""
 
 Points = NDArray[np.float64]
-
-_NEVER_LATE = (0.0,) * len(LEVELS)
 
 
 class Slot(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -67,14 +63,12 @@ class Onward(msgspec.Struct, array_like=True, frozen=True, gc=False):
     service_id: str | None
     """With this or a cut-off it leaves by timetable; with neither it waits for its load."""
     transit: Quantiles
-    """From the actual departure to the arrival."""
+    """To the arrival: from the departure, of a service from the one by its timetable."""
     dwell: Quantiles
     """At the node before it, from the arrival until it could depart; no waiting for a slot. Of a
     unit that is there already: what `distribution.not_before` leaves of it."""
     next_services: tuple[Slot, ...] | None = None
     """What follows the planned departure, ascending; None if nobody knows."""
-    lateness: Quantiles | None = None
-    """Of the departure behind its slot. None: on time."""
     least_dwell: float = 0.0
     """Handling takes this long at least."""
 
@@ -123,17 +117,12 @@ def carry(points: Points, legs: Sequence[Onward]) -> list[Passage]:
     """`onward` from 33 ascending points. None of them moved later makes anything earlier."""
     if not legs:
         return []
-    given = np.array(
-        [
-            leg.dwell + (_NEVER_LATE if leg.lateness is None else leg.lateness) + leg.transit
-            for leg in legs
-        ]
-    )
+    given = np.array([leg.dwell + leg.transit for leg in legs])
     low = given.take(_LOW_BY_ROLE, axis=1)
     drawn = low + _SHARE_BY_ROLE * (given.take(_HIGH_BY_ROLE, axis=1) - low)
     least = np.array([leg.least_dwell for leg in legs])
     dwells = np.maximum(drawn[:, 0], least[:, None, None])
-    transits = np.maximum(drawn[:, 2], 0.0)
+    transits = np.maximum(drawn[:, 1], 0.0)
     times: list[Points] = []
     reached: list[tuple[float, int | None, float | None, float]] = []
     for number, leg in enumerate(legs):
@@ -152,15 +141,12 @@ def carry(points: Points, legs: Sequence[Onward]) -> list[Passage]:
             if following:
                 taken, numbers = _slots(ready, leg, following)
                 reached.append((missed, int(numbers[_MIDDLE]), float(taken[_MIDDLE]), slack))
-                slots = taken[:, None] if leg.lateness is not None else taken
+                slots = taken
             elif slack >= 0:
                 reached.append((missed, 0, leg.planned_departure, slack))
             else:
                 reached.append((missed, None, None, slack))
-        if leg.lateness is None:
-            departure = np.maximum(ready, slots)
-        else:
-            departure = _thinned(np.maximum(ready[:, None], slots + drawn[number, 1]))
+        departure = np.maximum(ready, slots)
         points = _thinned(departure[:, None] + transits[number])
         times += (departure, points)
     table = np.array(times)
