@@ -55,7 +55,7 @@ FULL = Size(
     date(2013, 3, 1),
     date(2013, 2, 1),
     date(2013, 2, 1),
-    {"ILSTC": 1000, "CRE": 1000, "YANGTZE": 1000, "CKG-AIR": 3000, "TIR": 1500},
+    {"ILSTC": 600, "CRE": 500, "YANGTZE": 500, "CKG-AIR": 2000, "TIR": 1000},
     (1, 2, 3),
     days=180,
     warm_up=45,
