@@ -149,6 +149,8 @@ class Tracker:
         actual = event.classifier is Classifier.ACTUAL
         if actual and _ahead(event.event_time, record):
             return _future("event_time", "happened", event.event_time)
+        if event.updated_time < event.event_time and _ahead(event.updated_time, record):
+            return _future("updated_time", "been told", event.updated_time)
         verdict = self._counted_event(state, event, record, out)
         if actual:
             state.tick(record.topic, event.event_time, record.timestamp)

@@ -126,10 +126,12 @@ class Estimator:
             arrived = (minutes(upstream),) * len(LEVELS)
             self._carry(journey, states, stages, current - 1, arrived, found, now)
             if found[current].quantiles is None:
-                found[current] = found[current]._replace(review=_checkpoint(leg, now))
+                review = _checkpoint(leg, _since(journey, leg, now))
+                found[current] = found[current]._replace(review=review)
             return found
         memory = journey.memory[current]
-        found[current] = self._leg(leg, state, stage, memory, found[current], heard, now)
+        since = _since(journey, leg, now)
+        found[current] = self._leg(leg, state, stage, memory, found[current], heard, now, since)
         quantiles = found[current].quantiles
         if quantiles is not None and current + 1 < len(journey.legs):
             arrival = tuple(minutes(time) for time in quantiles)
@@ -146,6 +148,7 @@ class Estimator:
             or estimate.eta is None
             or estimate.evidence != memory.evidence
             or estimate.signal is not memory.signal
+            or (estimate.stalled is None) != (memory.stalled is None)
             or _band(estimate.missed) != _band(memory.missed)
         ):
             return True
@@ -162,6 +165,7 @@ class Estimator:
         plain: Estimate,
         heard: Mapping[str, Heard],
         now: datetime,
+        since: datetime,
     ) -> Estimate:
         query = query_of(leg, state.departure, now)
         time = minutes(now)
@@ -182,7 +186,7 @@ class Estimator:
         freshness, fades = self._signal(heard, stage, time)
         if quantiles is None:
             # by then, something may have been learned
-            review = _checkpoint(leg, now) if stage in (Stage.PLANNED, Stage.OVERDUE) else None
+            review = _checkpoint(leg, since) if stage in (Stage.PLANNED, Stage.OVERDUE) else None
             return plain._replace(review=review, delay=query.delay)
         own = quantiles[MEDIAN]
         if memory.stated:
@@ -193,10 +197,10 @@ class Estimator:
                 evidence += "+STATED"
                 quantiles = tuple(time + value for value in combined.quantiles)
         times = _times(quantiles)
-        review = _review(leg, stage, times, now)
+        review = _review(leg, stage, times, since)
         if fades is not None:
             # rounded up, else it would still be what it was, and be looked at for ever
-            gone = EPOCH + timedelta(minutes=fades, seconds=1)
+            gone = max(EPOCH + timedelta(minutes=fades), since) + timedelta(seconds=1)
             review = gone if review is None else min(review, gone)
         return Estimate(
             times[MEDIAN],
@@ -248,6 +252,7 @@ class Estimator:
             not waits
             and journey.carried[:1] == key[:1]
             and not moved(journey.carried[1:], arrival, time)
+            and all(journey.memory[index].stage is stages[index] for index in later)
         ):
             for index in later:
                 found[index] = found[index]._replace(unchanged=True)
@@ -275,7 +280,7 @@ class Estimator:
                 f"{'CONNECTION' if what.scheduled else 'FOLLOWS'}_{stage}",
                 times,
                 _late(leg, passage.arrival),
-                _review(leg, stage, times, now) if next_ else None,
+                _review(leg, stage, times, _since(journey, leg, now)) if next_ else None,
                 missed=round(passage.missed, 3) if what.scheduled else None,
                 slack=round(passage.slack * 60, 1) if what.scheduled else None,
                 delay=max(0.0, passage.departure[MEDIAN] - what.planned_departure),
@@ -298,7 +303,8 @@ class Estimator:
         waits: bool,
         aboard: bool,
     ) -> Onward | None:
-        key = (before, leg, reached, now, waits, aboard, self.model.learned)
+        known = self.model.learned, self.model.habits.changes
+        key = (before, leg, reached, now, waits, aboard, known)
         return self._legs.get(key, lambda: self._look(before, leg, reached, now, waits, aboard))
 
     def _look(
@@ -410,6 +416,12 @@ def _times(quantiles: Quantiles) -> tuple[datetime, ...]:
 def _late(leg: PlannedLeg, quantiles: Quantiles) -> float:
     tolerated = minutes(leg.planned_arrival) + OVERDUE_AFTER[leg.mode].total_seconds() / 60
     return round(min(max(1 - probability(quantiles, tolerated), 0.0), 1.0), 4)
+
+
+def _since(journey: Journey, leg: PlannedLeg, now: datetime) -> datetime:
+    """After which it is looked at again: not before its plan was known, as long as it is no
+    history."""
+    return max(now, journey.known_at) if leg.planned_arrival > journey.known_at else now
 
 
 def _band(missed: float | None) -> int:

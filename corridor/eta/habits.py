@@ -29,6 +29,7 @@ class State(msgspec.Struct, array_like=True):
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
+_decode_all = msgspec.msgpack.Decoder(tuple[State, State]).decode
 
 
 class Habits:
@@ -37,6 +38,8 @@ class Habits:
     def __init__(self) -> None:
         self._state = State(Dwells({}), Services({}), Pool({}), {})
         self._changed = State(Dwells({}), Services({}), Pool({}), {})
+        self.changes = 0
+        """Answers are good while it stays the same."""
 
     # what is learned -----------------------------------------------------------------------------
 
@@ -51,17 +54,20 @@ class Habits:
     ) -> None:
         """Takes in that a run of a service is planned on a leg."""
         state, name = self._state.services, f"{service_id} {leg_id}"
-        services.plan(state, name, departure, cutoff, run, at)
-        self._changed.services.services[name] = state.services[name]
+        if services.plan(state, name, departure, cutoff, run, at):
+            self.changes += 1
+            self._changed.services.services[name] = state.services[name]
 
     def stayed(self, visit: Visit, low: float, high: float, at: float) -> None:
         """Takes in a stay; see `dwell.learn`."""
+        self.changes += 1
         cells = self._state.dwells.cells
         dwell.learn(self._state.dwells, visit, low, high, at)
         self._changed.dwells.cells |= {key: cells[key] for key in visit.cells() if key in cells}
 
     def told(self, mode: Mode, stated: Iterable[Statement], arrival: float) -> None:
         """Takes what was said of a leg, now that the arrival is known."""
+        self.changes += 1
         pool = self._state.pool
         for said in stated:
             experts.learn(pool, mode, (said,), arrival)
@@ -70,6 +76,7 @@ class Habits:
 
     def silent(self, gaps: Iterable[tuple[str, Kind, float]]) -> None:
         """Takes for how long sources were silent."""
+        self.changes += 1
         for source, kind, gap in gaps:
             rhythm = self._state.rhythms.get(source)
             if rhythm is None:
@@ -104,13 +111,13 @@ class Habits:
     # state ---------------------------------------------------------------------------------------
 
     def snapshot(self) -> bytes:
-        """Everything."""
-        return _encode(self._state)
+        """Everything, including what the next delta will say."""
+        return _encode((self._state, self._changed))
 
     def load(self, snapshot: bytes) -> None:
         """Goes on from a snapshot."""
-        self._state = _decode(snapshot)
-        self._changed = State(Dwells({}), Services({}), Pool({}), {})
+        self._state, self._changed = _decode_all(snapshot)
+        self.changes += 1
 
     def delta(self) -> bytes | None:
         """What has changed since the last call; None: nothing."""
@@ -127,6 +134,7 @@ class Habits:
 
     def apply(self, delta: bytes) -> None:
         """Takes a delta; twice is as good as once."""
+        self.changes += 1
         new = _decode(delta)
         self._state.dwells.cells |= new.dwells.cells
         self._state.services.services |= new.services.services

@@ -126,7 +126,7 @@ def _take_expectation(
         return Verdict.DUPLICATE
     said_at = _said_at(event, max(unit.as_of, clock))
     signal.hear(unit.heard, event.source, Kind.MILESTONE, minutes(said_at))
-    unit.as_of = max(unit.as_of, min(said_at, clock))
+    unit.as_of = max(unit.as_of, said_at)
     refresh(unit, unit.as_of, said_at, _cause(event), out, estimator)
     if memory.own is not None and not event.retracted:
         own = experts.statement(OWN, minutes(said_at), memory.own, memory.own)
@@ -135,15 +135,25 @@ def _take_expectation(
 
 
 def _remember(memory: LegMemory, event: TrackingEvent, latest: datetime) -> bool:
-    """Keeps what is stated; whether it is news."""
+    """Keeps what is stated; whether it is news.
+
+    Who does not say when, and says what he has said last, is merely read again.
+    """
     said_at = minutes(_said_at(event, latest))
+    before = [(s.time, s.eta) for s in memory.stated if s.source == event.source]
+    if not _is_dated(event) and before and max(before)[1] == minutes(event.event_time):
+        return False
     said = experts.statement(event.source, said_at, minutes(event.event_time), memory.own)
     return experts.remember(memory.stated, said)
 
 
 def _said_at(event: TrackingEvent, latest: datetime) -> datetime:
     """When it was stated; who does not say, states it now."""
-    return event.updated_time if event.updated_time < event.event_time else latest
+    return event.updated_time if _is_dated(event) else latest
+
+
+def _is_dated(event: TrackingEvent) -> bool:
+    return event.updated_time < event.event_time
 
 
 def _under_way(unit: Unit, run_id: str | None) -> tuple[PlannedLeg, LegMemory] | None:

@@ -14,6 +14,8 @@ from corridor.tracking.unit import Journey, LegMemory, Unit
 Known = tuple[datetime | None, datetime | None, Ending | None]
 """Departure, arrival and ending of a leg."""
 
+_OTHERWISE = (Ending.CANCELLED, Ending.DIVERTED)
+
 
 def known_of(memory: LegMemory) -> Known:
     """What is known of a leg, to be compared with later on."""
@@ -24,7 +26,14 @@ def plans(unit: Unit, journey: Journey) -> Iterator[Lesson]:
     """Which services are planned to leave when."""
     for index, (leg, memory) in enumerate(zip(journey.legs, journey.memory, strict=True)):
         if leg.service_id is not None and memory.stage is Stage.PLANNED:
-            yield _lesson(What.PLANNED, unit, journey, index, journey.issued_time)
+            # where no run is named, all boxes that leave at that time leave by one
+            run = (
+                memory.run_id
+                or leg.run_id
+                or f"{leg.service_id} {leg.planned_departure.isoformat()}"
+            )
+            named = f"{run} {leg.leg_id}"
+            yield _lesson(What.PLANNED, unit, journey, index, journey.issued_time, run=named)
 
 
 def expected(unit: Unit, due: datetime) -> Iterator[Lesson]:
@@ -43,7 +52,7 @@ def expected(unit: Unit, due: datetime) -> Iterator[Lesson]:
 def changes(
     unit: Unit, journey: Journey, index: int, before: Known, as_of: datetime
 ) -> Iterator[Lesson]:
-    """What has become known of a leg: its departure, its arrival, or another ending."""
+    """What has become known of a leg: its departure, its arrival, or that neither will teach."""
     leg, memory = journey.legs[index], journey.memory[index]
     departure, arrival, ending = before
     if memory.departure is not None and departure is None:
@@ -70,7 +79,9 @@ def changes(
             gaps=_gaps(unit, memory),
         )
         _listen_anew(unit)
-    elif memory.ending is not Ending.ARRIVED and memory.ending is not ending:
+    elif (memory.ending in _OTHERWISE and memory.ending is not ending) or (
+        memory.departure is None and departure is not None
+    ):
         yield _lesson(What.ENDED, unit, journey, index, as_of)
 
 
@@ -121,6 +132,7 @@ def _lesson(
     index: int,
     at: datetime,
     *,
+    run: str | None = None,
     time: datetime | None = None,
     delay: float = 0.0,
     stay: Stay | None = None,
@@ -130,7 +142,7 @@ def _lesson(
     leg = journey.legs[index]
     return Lesson(
         what,
-        _run_of(unit, journey, index),
+        run or _run_of(unit, journey, index),
         leg.mode,
         leg.leg_id,
         leg.from_node,

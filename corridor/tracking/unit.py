@@ -105,6 +105,8 @@ class LegMemory(msgspec.Struct, array_like=True):
     """The arrival that we expected without hearing others, minutes since 1970."""
     closed: datetime | None = None
     """When the service closed that the unit was to leave by, but did not."""
+    stalled: datetime | None = None
+    """Since when it is said to have stalled."""
 
 
 class Journey(msgspec.Struct, array_like=True):

@@ -394,6 +394,7 @@ def refresh(
             ):
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
                 memory.signal, memory.missed = estimate.signal, estimate.missed
+                memory.stalled = estimate.stalled
                 out.append(
                     _estimate(
                         unit, journey, leg, state, at, estimate, estimator, as_of, caused_by, mark
