@@ -11,11 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corridor import topics
+from corridor.eta import lessons
+from corridor.eta.estimator import Estimator
+from corridor.eta.lessons import What
 from corridor.models import Itinerary, TrackingEvent
+from corridor.tracking.positions import PASS_ON_EVERY
 from producers.batches import murmur2
 from streams.emitter import Emitter, Record
 from streams.state import PartitionState
 from streams.tracker import Tracker
+from tests.unit.corridor.journeys import learned
 
 PARTITIONS = 3
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -454,3 +459,142 @@ def test_a_box_that_was_diverted_and_loaded_after_all_is_on_the_train() -> None:
     worker.take(told("ARRIVED", "D", 150, run="T1"))
     worker.fan_out()
     assert worker.outcomes()["U", 2][0] == "ARRIVED"
+
+
+# what changes no stage but what is expected ------------------------------------------------------
+
+SOUTH = (QINZHOU[0] - 3, QINZHOU[1])
+BY_SEA = itinerary("U").legs[0].model_dump() | {"from_node": "CNQZH", "to_node": "SGSIN"}
+
+
+def sailing(units: list[str] = UNITS) -> Worker:
+    """Boxes on a vessel that has left, and a model that knows such vessels."""
+    worker = Worker()
+    worker.tracker.estimator = Estimator(learned())
+    for unit in units:
+        plan = itinerary(unit).model_dump() | {"legs": [BY_SEA]}
+        worker.take(Itinerary.model_validate(plan))
+    worker.take(told("DEPARTED", "CNQZH", 2))
+    worker.fan_out()
+    return worker
+
+
+def expected(arrival: float, said: float, **values: Any) -> TrackingEvent:
+    times: dict[str, Any] = {"classifier": "ESTIMATED", "updated_time": START + said * HOUR}
+    return told("ARRIVED", "SGSIN", arrival, **(times | values))
+
+
+def told_again(worker: Worker) -> None:
+    """All that was passed on comes once more, as after a crash."""
+    worker.returned = [0] * PARTITIONS
+    worker.fan_out()
+
+
+def caused(worker: Worker, by: str) -> set[str]:
+    said = worker.said(topics.ESTIMATES.name)
+    return {e["unit_id"] for e in said if e["caused_by"].startswith(by)}
+
+
+def test_an_arrival_that_is_stated_for_a_vessel_reaches_every_box_aboard() -> None:
+    worker = sailing()
+    worker.take(expected(140, 10, event_id="eta"))
+    worker.fan_out()
+    assert caused(worker, "line/eta") == set(UNITS)
+
+
+def test_an_arrival_that_is_stated_for_one_box_is_its_own() -> None:
+    worker = sailing()
+    worker.take(expected(140, 10, event_id="eta", unit_id="U3"))
+    worker.fan_out()
+    assert caused(worker, "line/eta") == {"U3"}
+
+
+def test_a_stated_arrival_is_heard_before_anything_else_has_told_of_that_time() -> None:
+    worker = sailing(["U"])
+    worker.take(expected(140, 10))
+    worker.fan_out()
+    last = worker.said(topics.ESTIMATES.name)[-1]
+    assert last["evidence"].endswith("+STATED")
+    assert last["as_of"] == "2026-01-01T10:00:00Z"
+
+
+def test_what_was_stated_at_a_time_that_is_yet_to_come_is_a_dead_letter() -> None:
+    worker = sailing(["U"])
+    worker.take(expected(9e5, 8e5))
+    worker.fan_out()
+    [letter] = worker.said(topics.DEAD_LETTERS.name)
+    assert (letter["reason"], letter["field"]) == ("FUTURE", "updated_time")
+
+
+def test_positions_of_a_vessel_move_what_is_expected_of_every_box_aboard() -> None:
+    worker = sailing()
+    worker.take(position(0, *SOUTH, 60))
+    worker.fan_out()
+    assert caused(worker, "lock-maker/") == set(UNITS)
+
+
+def test_boxes_hear_of_their_vessel_no_more_often_than_is_of_use() -> None:
+    worker = sailing(["U"])
+    before = len(worker.said(topics.FANOUT.name))
+    for number in range(60):
+        worker.take(position(number, *SOUTH, 60 + number / 60))
+    worker.fan_out()
+    passed = len(worker.said(topics.FANOUT.name)) - before
+    assert passed == PARTITIONS * (HOUR // PASS_ON_EVERY)
+
+
+def test_a_position_that_cannot_be_moves_nothing() -> None:
+    worker = sailing(["U"])
+    worker.take(position(0, *SOUTH, 60))
+    worker.fan_out()
+    before = worker.said(topics.ESTIMATES.name)
+    worker.take(position(1, SOUTH[0] - 15, SOUTH[1], 60.5))
+    worker.fan_out()
+    assert worker.said(topics.ESTIMATES.name) == before
+
+
+def test_what_is_passed_on_twice_is_said_once() -> None:
+    worker = sailing()
+    worker.take(position(0, *SOUTH, 60))
+    worker.take(expected(140, 61))
+    worker.take(expected(150, 150, event_id="undated", source="port"))
+    worker.take(position(1, SOUTH[0] - 1, SOUTH[1], 64))
+    worker.fan_out()
+    before = worker.said(topics.ESTIMATES.name)
+    told_again(worker)
+    assert worker.said(topics.ESTIMATES.name) == before
+
+
+def test_reports_outlive_a_restart() -> None:
+    def last(restarts: bool) -> list[dict[str, Any]]:
+        worker = sailing(["U", "V"])
+        worker.take(position(0, *SOUTH, 60))
+        worker.take(expected(140, 61))
+        worker.fan_out()
+        if restarts:
+            restart(worker, random.Random(1))
+        worker.take(position(1, SOUTH[0] - 1, SOUTH[1], 64))
+        worker.fan_out()
+        return worker.said(topics.ESTIMATES.name)
+
+    assert last(True) == last(False)
+
+
+# lessons -----------------------------------------------------------------------------------------
+
+
+def test_what_teaches_goes_to_the_one_partition_of_the_learner() -> None:
+    worker = sailing()
+    worker.take(told("ARRIVED", "SGSIN", 90))
+    worker.fan_out()
+    assert {p for topic, p in worker.emitter.sent if topic == topics.LESSONS.name} == {0}
+
+
+def test_every_box_of_a_vessel_tells_the_same_lesson() -> None:
+    worker = sailing()
+    worker.take(told("ARRIVED", "SGSIN", 90))
+    worker.fan_out()
+    found = [lessons.decode(v) for _, v in worker.emitter.sent[topics.LESSONS.name, 0]]
+    come = [lesson for lesson in found if lesson.what is What.ARRIVED]
+    assert len(come) == len(UNITS)
+    assert len(set(map(lessons.encode, come))) == 1
