@@ -23,7 +23,7 @@ from corridor.eta import kernels
 from corridor.eta.cells import Cells
 from corridor.eta.component import Composite, Floats, Numbers
 from corridor.eta.departures import GROUPS, READ, Departures
-from corridor.eta.distribution import Quantiles
+from corridor.eta.distribution import MEDIAN, Quantiles
 from corridor.eta.factors import Factors
 from corridor.eta.query import DAY, HOUR, KEYS, PARENTS, Horizon, Query
 from corridor.eta.regression import LEVELS, HuberRegression, QuantileRegression, Standardiser
@@ -91,6 +91,8 @@ _OFFSET_RATE, _SHIFT_RATE = 0.004, 0.0003
 _OUTSTANDING = 300
 """Outcomes that come late are of one day, and alike: where more than so many are awaited at a time,
 each moves the offsets by less, lest they follow yesterday."""
+_WHOLE, _WHOLE_RATE = 0.98, 0.01
+"""Of so many lately: arrivals are told in whole minutes."""
 _FIRST_UNIT, _UNIT_RATE = 2, 0.0005
 """After so many outcomes the typical error is more its own than a scale; it follows this fast."""
 _DELAYS = (0.0, 1.5, 6.0)
@@ -131,7 +133,10 @@ class Calibration(Composite):
         self._shift: Floats = np.zeros(1)
         self._learned: Floats = np.zeros(1)
         self._unit: Floats = np.ones(1)
-        self._numbers = Numbers([self._offsets, self._shift, self._learned, self._unit])
+        self._whole: Floats = np.zeros(1)
+        self._numbers = Numbers(
+            [self._offsets, self._shift, self._learned, self._unit, self._whole]
+        )
         self._carriers = Table(len(LEVELS), 365 * DAY)
         super().__init__({"numbers": self._numbers, "carriers": self._carriers})
 
@@ -149,6 +154,11 @@ class Calibration(Composite):
     def unit(self) -> float:
         """The typical error, in scales."""
         return float(self._unit[0])
+
+    @property
+    def whole(self) -> bool:
+        """Whether arrivals are told in whole minutes."""
+        return bool(self._whole[0] > _WHOLE)
 
     def offsets(self, query: Query) -> Floats:
         """One per level, in units."""
@@ -188,6 +198,11 @@ class Calibration(Composite):
         rate = max(1 / (self.learned + _FIRST_UNIT), _UNIT_RATE)
         self._unit[0] += rate * (min(error, _SPREAD_CUT * unit) - unit)
         self._numbers.changed = True
+
+    def read(self, arrival: float) -> None:
+        """Notes how finely an arrival is told."""
+        rate = max(1 / (self.learned + 1), _WHOLE_RATE)
+        self._whole[0] += rate * (float(arrival.is_integer()) - self._whole[0])
 
 
 class Predictor(Composite):
@@ -229,7 +244,12 @@ class Predictor(Composite):
         found = self._speak(query, departures, now)
         scale = query.scale
         center = query.naive + scale * float(found[_KEPT + _CENTER])
-        return tuple([center + scale * off for off in found[_SAID].tolist()])
+        said = [center + scale * off for off in found[_SAID].tolist()]
+        if not self._calibration.whole:
+            return tuple(said)
+        middle = float(round(said[MEDIAN]))  # the median of whole numbers is one
+        early = [min(value, middle) for value in said[:MEDIAN]]
+        return (*early, middle, *(max(value, middle) for value in said[MEDIAN + 1 :]))
 
     def meet(self, query: Query, horizon: Horizon, departures: Departures, now: float) -> Facts:
         """Looks at a run that is to teach; how features are scaled is learned at once."""
@@ -251,6 +271,7 @@ class Predictor(Composite):
         self._second.learn(x, target - habit, unit, spread)
         self._quantiles.learn(known[_SPREAD], (target - center) / unit)
         since = self.learned - int(known[_SEEN])
+        self._calibration.read(arrival)
         self._calibration.learn(query, known[_PLAIN] + moved, center + moved, exact, since, now)
         error = _cut(exact - float(known[_FIRST_SAID]), _ERROR_CUT, unit)
         off = min(abs(exact - center) / unit, _SPREAD_CUT)
