@@ -291,7 +291,7 @@ class Estimator:
         return self._passages.get((arrival, *legs), lambda: onward(arrival, legs)) if legs else []
 
     def _predict(self, query: Query, now: float) -> Quantiles | None:
-        key = (query, now, self.model.learned)
+        key = (query, now, self.model.changes)
         return self._asked.get(key, lambda: self.model.predict(query, now))
 
     def _onward(
@@ -303,7 +303,7 @@ class Estimator:
         waits: bool,
         aboard: bool,
     ) -> Onward | None:
-        known = self.model.learned, self.model.habits.changes
+        known = self.model.changes, self.model.habits.changes
         key = (before, leg, reached, now, waits, aboard, known)
         return self._legs.get(key, lambda: self._look(before, leg, reached, now, waits, aboard))
 

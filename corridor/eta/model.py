@@ -68,6 +68,8 @@ class Model(Composite):
                 "habits": self.habits,
             }
         )
+        self.changes = 0
+        """How often anything that answers stand on may have changed, here; not part of its state."""
         self.learned = 0
         """How many runs have taught it."""
         self.learned_until: datetime | None = None
@@ -89,6 +91,7 @@ class Model(Composite):
     def departed(self, run: str, query: Query, now: float) -> None:
         """Notes that a run has left, `query.delay` late."""
         self._departures[query.mode].left(run, query, now)
+        self.changes += 1
 
     def ask(self, run: str, query: Query, now: float) -> None:
         """Notes what is known of a run now, so that its outcome can teach.
@@ -105,8 +108,10 @@ class Model(Composite):
         if self._open.wants(run, query, horizon):
             predictor = self._predictors[_name(query, horizon)]
             self._open.add(run, predictor.meet(query.lasting(), horizon, departures, now))
+            self.changes += 1
         if horizon is Horizon.OVERDUE and not self.taught(run):
             departures.due(run, query, now)
+            self.changes += 1
 
     def taught(self, run: str) -> bool:
         """Whether the outcome of a run has been learned."""
@@ -129,6 +134,7 @@ class Model(Composite):
     def _waits_no_more(self, run: str, now: float) -> None:
         for departures in self._departures.values():
             departures.ended(run, now)
+        self.changes += 1
 
     def snapshot(self) -> bytes:
         return self._state(super().snapshot())
@@ -151,6 +157,7 @@ class Model(Composite):
         if state.name != NAME:
             raise OtherModel(f"the model is {state.name}, not {NAME}")
         self.learned, self.learned_until = state.learned, state.learned_until
+        self.changes += 1
         return state.parts
 
 
