@@ -69,7 +69,7 @@ class Model(Composite):
             }
         )
         self.changes = 0
-        """How often anything that answers stand on may have changed, here; not part of its state."""
+        """How often what answers stand on may have changed here; not part of its state."""
         self.learned = 0
         """How many runs have taught it."""
         self.learned_until: datetime | None = None
