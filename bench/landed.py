@@ -70,7 +70,9 @@ def replayed(
         notes.print(f"[dim]{printed.strip()}[/]")
         seconds = time.monotonic() - began
         stack.wait_until_quiet(DEADLINE_SECONDS)
-        return {"points": landed(stack, since), "seconds": seconds}
+        points = landed(stack, since)
+        notes.print(f"[dim]landed: {points}[/]")
+        return {"points": points, "seconds": seconds}
 
 
 def evaluated(history: Path, since: str) -> dict[str, Any]:
