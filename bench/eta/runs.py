@@ -52,9 +52,9 @@ class Size:
 FULL = Size(
     None,
     date(2013, 10, 1),
-    date(2013, 3, 1),
     date(2013, 2, 1),
-    date(2013, 2, 1),
+    date(2013, 1, 20),
+    date(2013, 1, 20),
     {"ILSTC": 600, "CRE": 500, "YANGTZE": 500, "CKG-AIR": 2000, "TIR": 1000},
     (1, 2, 3),
     days=180,
