@@ -115,7 +115,7 @@ class Visit(NamedTuple):
         else:
             assumed = 60 * (UNLOADING_HOURS[self.arriving] + LOADING_HOURS[self.leaving])
         # whoever planned it took care that nine in ten are ready in time
-        return min(assumed, self.gap / TAIL) if self.gap > 0 else assumed
+        return min(assumed, max(self.gap, 1.0) / TAIL)
 
     @property
     def least(self) -> float:
