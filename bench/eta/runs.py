@@ -55,7 +55,7 @@ FULL = Size(
     date(2013, 2, 1),
     date(2013, 1, 20),
     date(2013, 1, 20),
-    {"ILSTC": 600, "CRE": 500, "YANGTZE": 500, "CKG-AIR": 2000, "TIR": 1000},
+    {"ILSTC": 200, "CRE": 150, "YANGTZE": 120, "CKG-AIR": 600, "TIR": 300},
     (1, 2, 3),
     days=180,
     warm_up=45,
