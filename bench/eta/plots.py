@@ -126,12 +126,12 @@ def _closing(watched: Watched, path: Path) -> None:
             if (departure - arrival) / 60 >= hours[0]:
                 axes.axvline((departure - arrival) / 60, color=TEXT, lw=1, ls=":")
                 axes.annotate(
-                    f" leg {number} leaves",
+                    f" {number}",
                     ((departure - arrival) / 60, 1),
                     xycoords=("data", "axes fraction"),
                     va="top",
                     fontsize=8,
                 )
-        axes.set_xlabel("hours before it came")
+        axes.set_xlabel("hours before it came; dotted: a leg begins")
         axes.set_ylabel("hours too early / too late")
         axes.legend(loc="lower right")
