@@ -33,8 +33,6 @@ MULTIPLIERS = (19, 26)
 """Of the permutations of dwell and transit: chosen among those in use mod 33 by the true quantiles
 of 20 sums of 3 to 14 quantities (normal, log-normal, exponential, uniform; many alike)."""
 
-MISS_BANDS = (0.1, 0.3, 0.5, 0.8)
-"""Crossing one of them is news."""
 LEAST_MOVE = 2.0
 """Minutes. A median that moved less is no news."""
 LEAST_SHARE = 0.01
@@ -167,29 +165,10 @@ def moved(before: Sequence[float], after: Sequence[float], now: float) -> bool:
     return abs(after[MEDIAN] - before[MEDIAN]) > max(LEAST_MOVE, LEAST_SHARE * remains)
 
 
-def material(before: Sequence[Passage], after: Sequence[Passage], now: float) -> bool:
-    """Whether `after` is worth telling those who know `before`.
-
-    Other legs, a median arrival that `moved`, or a probability of a miss in another band.
-    """
-    if len(before) != len(after):
-        return True
-    return any(
-        one.leg_id != other.leg_id
-        or moved(one.arrival, other.arrival, now)
-        or _band(one.missed) != _band(other.missed)
-        for one, other in zip(before, after, strict=True)
-    )
-
-
 def _thinned(sums: Points) -> Points:
     flat = sums.ravel()
     flat.sort()
     return flat[PARTNERS // 2 :: PARTNERS]
-
-
-def _band(missed: float) -> int:
-    return sum(missed >= bound for bound in MISS_BANDS)
 
 
 def _share_by(ready: Points, closes: float) -> float:

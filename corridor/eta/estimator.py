@@ -13,7 +13,7 @@ from typing import Generic, NamedTuple, TypeVar
 from corridor.codes import Signal, Stage
 from corridor.eta import naive, progress, signal
 from corridor.eta.distribution import LEVELS, MEDIAN, Quantiles, not_before, probability
-from corridor.eta.downstream import Onward, Passage, moved, onward
+from corridor.eta.downstream import LEAST_MOVE, LEAST_SHARE, Onward, Passage, moved, onward
 from corridor.eta.dwell import Visit
 from corridor.eta.model import Model
 from corridor.eta.query import EPOCH, Phase, Query, minutes
@@ -26,10 +26,6 @@ T = TypeVar("T")
 
 CHECKPOINTS = (timedelta(hours=24), timedelta(hours=2), timedelta(minutes=30), timedelta())
 """So long before its departure, a leg is looked at again, and what is known then will teach."""
-
-LEAST_MOVE = timedelta(minutes=2)
-LEAST_SHARE = 0.01
-"""A median that has moved by less than either, of what is left, is not said again."""
 
 MISS_BANDS = (0.1, 0.3, 0.5, 0.8)
 """Crossing one of them is said at once."""
@@ -75,8 +71,6 @@ class Estimate(NamedTuple):
     """Seconds from being ready, as is likely, until the planned service closes."""
     stalled: datetime | None = None
     """Since when it has not moved, though it should."""
-    delay: float = 0.0
-    """Minutes by which it will depart late at least, as far as is known."""
     own: datetime | None = None
     """The median before others were heard."""
     unchanged: bool = False
@@ -152,7 +146,8 @@ class Estimator:
             or _band(estimate.missed) != _band(memory.missed)
         ):
             return True
-        return abs(estimate.eta - said) >= max(LEAST_MOVE, LEAST_SHARE * (estimate.eta - now))
+        least = max(timedelta(minutes=LEAST_MOVE), LEAST_SHARE * (estimate.eta - now))
+        return abs(estimate.eta - said) >= least
 
     # the leg under way, or next ------------------------------------------------------------------
 
@@ -187,7 +182,7 @@ class Estimator:
         if quantiles is None:
             # by then, something may have been learned
             review = _checkpoint(leg, since) if stage in (Stage.PLANNED, Stage.OVERDUE) else None
-            return plain._replace(review=review, delay=query.delay)
+            return plain._replace(review=review)
         own = quantiles[MEDIAN]
         if memory.stated:
             combined = self.model.habits.combined(
@@ -210,7 +205,6 @@ class Estimator:
             review,
             freshness,
             stalled=stalled,
-            delay=query.delay,
             own=EPOCH + timedelta(minutes=own),
         )
 
@@ -283,7 +277,6 @@ class Estimator:
                 _review(leg, stage, times, _since(journey, leg, now)) if next_ else None,
                 missed=round(passage.missed, 3) if what.scheduled else None,
                 slack=round(passage.slack * 60, 1) if what.scheduled else None,
-                delay=max(0.0, passage.departure[MEDIAN] - what.planned_departure),
                 own=times[MEDIAN],
             )
 

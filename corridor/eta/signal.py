@@ -3,14 +3,13 @@
 Minutes throughout; moments are minutes from any fixed one.
 """
 
-from collections.abc import Sequence
 from enum import StrEnum
-from math import exp, log, sqrt
+from math import exp, log
 
 import msgspec
 
 from corridor.codes import Signal
-from corridor.eta.distribution import LEVELS, Quantiles
+from corridor.eta.distribution import LEVELS
 
 Z_LEVELS = (-1.64485, -1.28155, -0.67449, 0.0, 0.67449, 1.28155, 1.64485)
 """The standard normal's quantiles at `LEVELS`."""
@@ -137,13 +136,3 @@ def next_change(rhythm: Rhythm, last: float, now: float) -> float | None:
         if now < last + limit:
             return last + limit
     return None
-
-
-def widened(quantiles: Sequence[float], silent: float, rate: float) -> Quantiles:
-    """The same median with a variance greater by `rate` (minutes² a minute) times the silence.
-
-    No quantile comes nearer to the median, and their order stays.
-    """
-    sigma = (quantiles[-1] - quantiles[0]) / (2 * Z95)
-    more = max(sqrt(sigma * sigma + rate * max(silent, 0.0)) - sigma, 0.0)
-    return tuple(value + z * more for value, z in zip(quantiles, Z_LEVELS, strict=True))

@@ -8,7 +8,8 @@ from datetime import datetime
 from corridor.codes import Classifier, EventType, Mode, Signal, Stage
 from corridor.eta import experts, progress, signal
 from corridor.eta.distribution import MEDIAN
-from corridor.eta.estimator import LEAST_MOVE, LEAST_SHARE, NAIVE, Estimator
+from corridor.eta.downstream import LEAST_MOVE, LEAST_SHARE
+from corridor.eta.estimator import NAIVE, Estimator
 from corridor.eta.experts import OWN
 from corridor.eta.progress import Motion
 from corridor.eta.query import minutes
@@ -95,8 +96,7 @@ def _take_position(
         memory.shown is not None
         and memory.signal is Signal.LIVE
         and (stalled is None) == (motion.stalled is None)
-        and abs(arrival - memory.shown)
-        < max(LEAST_MOVE.total_seconds() / 60, LEAST_SHARE * left[MEDIAN])
+        and abs(arrival - memory.shown) < max(LEAST_MOVE, LEAST_SHARE * left[MEDIAN])
     ):
         return Verdict.APPLIED
     memory.shown = arrival

@@ -20,7 +20,6 @@ from corridor.eta.downstream import (
     Passage,
     Slot,
     carry,
-    material,
     moved,
     onward,
     permutation,
@@ -260,10 +259,6 @@ def test_no_legs_no_passages() -> None:
     assert onward(exactly(0.0), []) == []
 
 
-def passage(arrival: float, missed: float = 0.0) -> Passage:
-    return Passage("L", exactly(0.0), exactly(arrival), missed, 0, 0.0, 0.0)
-
-
 @pytest.mark.parametrize(
     ("remains", "by", "expected"),
     [(10, 1.9, False), (10, 2.1, True), (10_000, 90, False), (10_000, 110, True), (-500, 3, True)],
@@ -273,23 +268,6 @@ def test_a_median_has_moved_by_two_minutes_and_a_hundredth_of_what_remains(
 ) -> None:
     now = 5000.0
     assert moved(exactly(now + remains - by), exactly(now + remains), now) is expected
-    assert material([passage(now + remains - by)], [passage(now + remains)], now) is expected
-
-
-@pytest.mark.parametrize("bound", [0.1, 0.3, 0.5, 0.8])
-def test_a_probability_that_crosses_a_bound_is_material(bound: float) -> None:
-    low, high = passage(100.0, bound - 0.001), passage(100.0, bound + 0.001)
-    assert material([low], [high], 0.0)
-    assert material([high], [low], 0.0)
-
-
-def test_a_probability_that_moves_within_its_bounds_is_not_material() -> None:
-    assert not material([passage(100.0, 0.31)], [passage(100.0, 0.49)], 0.0)
-
-
-def test_other_legs_are_material() -> None:
-    assert material([], [passage(100.0)], 0.0)
-    assert material([passage(100.0)], [msgspec.structs.replace(passage(100.0), leg_id="M")], 0.0)
 
 
 def test_passages_and_legs_are_exactly_restorable() -> None:

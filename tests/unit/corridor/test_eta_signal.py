@@ -18,7 +18,6 @@ from corridor.eta.signal import (
     next_change,
     rhythm,
     signal,
-    widened,
 )
 
 ORDER = [Signal.LIVE, Signal.AGEING, Signal.STALE, Signal.LOST]
@@ -107,24 +106,3 @@ def test_a_source_that_slows_down_is_followed() -> None:
     for _ in range(2000):
         learn(found, random.uniform(50, 70))
     assert 55 < limits(found)[0] < 80
-
-
-@given(distributions, st.floats(0, 1e4), st.floats(0, 1e3))
-def test_silence_widens_and_moves_no_median(
-    quantiles: list[float], silent: float, rate: float
-) -> None:
-    found = widened(quantiles, silent, rate)
-    assert found[3] == quantiles[3]
-    assert list(found) == sorted(found)
-    for before, after in zip(quantiles[:3], found[:3], strict=True):
-        assert after <= before + 1e-9
-    for before, after in zip(quantiles[4:], found[4:], strict=True):
-        assert after >= before - 1e-9
-
-
-def test_variance_grows_by_the_rate_times_the_silence() -> None:
-    exact = (5.0,) * 7
-    found = widened(exact, 100.0, 4.0)
-    assert (found[6] - found[0]) / 3.2897 == pytest.approx(20, rel=1e-4)
-    more = widened(found, 300.0, 4.0)
-    assert (more[6] - more[0]) / 3.2897 == pytest.approx(40, rel=1e-4)

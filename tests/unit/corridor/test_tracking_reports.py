@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corridor.codes import Classifier, Mode, Signal, Stage
-from corridor.eta.estimator import LEAST_MOVE, LEAST_SHARE, NAIVE, Estimator
+from corridor.eta.downstream import LEAST_MOVE, LEAST_SHARE
+from corridor.eta.estimator import NAIVE, Estimator
 from corridor.eta.experts import OWN, Statement
 from corridor.eta.lessons import What
 from corridor.eta.model import Model
@@ -78,7 +79,7 @@ def test_what_is_said_of_positions_differs_enough_to_be_said(known: bool) -> Non
     for before, after in pairwise(said):
         assert before.eta_p50 is not None
         assert after.eta_p50 is not None
-        least = max(LEAST_MOVE, LEAST_SHARE * (after.eta_p50 - after.as_of))
+        least = max(timedelta(minutes=LEAST_MOVE), LEAST_SHARE * (after.eta_p50 - after.as_of))
         assert abs(after.eta_p50 - before.eta_p50) >= least or before.signal is not after.signal
 
 
