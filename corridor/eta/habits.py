@@ -5,6 +5,7 @@ The learner alone changes it. Times are minutes since 1970.
 """
 
 from collections.abc import Iterable
+from typing import TypeVar
 
 import msgspec
 
@@ -26,6 +27,8 @@ class State(msgspec.Struct, array_like=True):
     pool: Pool
     rhythms: dict[str, Rhythm]
 
+
+_T = TypeVar("_T")
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
@@ -116,7 +119,12 @@ class Habits:
 
     def load(self, snapshot: bytes) -> None:
         """Goes on from a snapshot."""
-        self._state, self._changed = _decode_all(snapshot)
+        state, changed = self._state, self._changed = _decode_all(snapshot)
+        # what the next delta says is what will be known by then, as it was before the snapshot
+        _share(changed.dwells.cells, state.dwells.cells)
+        _share(changed.services.services, state.services.services)
+        _share(changed.pool.experts, state.pool.experts)
+        _share(changed.rhythms, state.rhythms)
         self.changes += 1
 
     def delta(self) -> bytes | None:
@@ -140,3 +148,7 @@ class Habits:
         self._state.services.services |= new.services.services
         self._state.pool.experts |= new.pool.experts
         self._state.rhythms |= new.rhythms
+
+
+def _share(changed: dict[str, _T], known: dict[str, _T]) -> None:
+    changed.update((key, known[key]) for key in changed.keys() & known.keys())
