@@ -17,6 +17,7 @@ from corridor.eta.downstream import LEAST_MOVE, LEAST_SHARE, Onward, Passage, mo
 from corridor.eta.dwell import Visit
 from corridor.eta.model import Model
 from corridor.eta.query import EPOCH, Phase, Query, minutes
+from corridor.eta.services import by_timetable
 from corridor.eta.signal import Heard
 from corridor.eta.ways import way_of
 from corridor.tracking.stages import OVERDUE_AFTER, Progress
@@ -313,9 +314,9 @@ class Estimator:
         visit = visit_of(before, leg)
         dwell = self.model.habits.dwell(visit)
         planned = minutes(leg.planned_departure)
-        scheduled = not visit.through and (leg.service_id is not None or leg.cutoff is not None)
-        if waits and not scheduled:
-            dwell = not_before(dwell, now - reached)  # it would have left
+        scheduled = not visit.through and by_timetable(leg.mode, leg.service_id, leg.cutoff)
+        if waits and not scheduled and now > planned:
+            dwell = not_before(dwell, now - reached)  # were it ready, it would have left
         elif aboard or (waits and now >= minutes(leg.closes)):
             dwell = _READY  # who misses a service is told so by a new plan
         if scheduled:
@@ -339,7 +340,7 @@ class Estimator:
             leg.service_id if scheduled else None,
             tuple(value - since for value in quantiles),
             dwell,
-            self.model.habits.following(leg.service_id, leg.leg_id, planned) if scheduled else None,
+            self.model.habits.following(leg.leg_id, planned) if scheduled else None,
             least_dwell=0.0 if dwell is _READY else visit.least,
         )
 

@@ -29,6 +29,8 @@ class State(msgspec.Struct, array_like=True):
 
 
 _T = TypeVar("_T")
+_APART = "\n"
+"""Between a service and its leg, both of which may hold anything else."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(State).decode
@@ -41,6 +43,9 @@ class Habits:
     def __init__(self) -> None:
         self._state = State(Dwells({}), Services({}), Pool({}), {})
         self._changed = State(Dwells({}), Services({}), Pool({}), {})
+        self._on_leg: dict[str, dict[str, None]] = {}
+        """Names of the services of each leg, in the order in which they came; of no state of its
+        own."""
         self.changes = 0
         """Answers are good while it stays the same."""
 
@@ -56,7 +61,8 @@ class Habits:
         at: float,
     ) -> None:
         """Takes in that a run of a service is planned on a leg."""
-        state, name = self._state.services, f"{service_id} {leg_id}"
+        state, name = self._state.services, f"{service_id}{_APART}{leg_id}"
+        self._on_leg.setdefault(leg_id, {})[name] = None
         if services.plan(state, name, departure, cutoff, run, at):
             self.changes += 1
             self._changed.services.services[name] = state.services[name]
@@ -93,13 +99,10 @@ class Habits:
         """Minutes from an arrival until it could go on."""
         return dwell.dwell(self._state.dwells, visit)
 
-    def following(
-        self, service_id: str | None, leg_id: str, after: float
-    ) -> tuple[Slot, ...] | None:
-        """The next departures of a service on a leg; None if nobody knows."""
-        if service_id is None:
-            return None
-        return services.following(self._state.services, f"{service_id} {leg_id}", after)
+    def following(self, leg_id: str, after: float) -> tuple[Slot, ...] | None:
+        """The next departures of any service on a leg; None if nobody knows."""
+        known = self._state.services.services
+        return services.following((known[name] for name in self._on_leg.get(leg_id, ())), after)
 
     def combined(
         self, mode: Mode, quantiles: Quantiles, stated: Iterable[Statement], now: float
@@ -125,6 +128,8 @@ class Habits:
         _share(changed.services.services, state.services.services)
         _share(changed.pool.experts, state.pool.experts)
         _share(changed.rhythms, state.rhythms)
+        self._on_leg = {}
+        self._index(state.services)
         self.changes += 1
 
     def delta(self) -> bytes | None:
@@ -148,6 +153,11 @@ class Habits:
         self._state.services.services |= new.services.services
         self._state.pool.experts |= new.pool.experts
         self._state.rhythms |= new.rhythms
+        self._index(new.services)
+
+    def _index(self, found: Services) -> None:
+        for name in found.services:
+            self._on_leg.setdefault(name.partition(_APART)[2], {})[name] = None
 
 
 def _share(changed: dict[str, _T], known: dict[str, _T]) -> None:

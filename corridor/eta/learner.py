@@ -9,6 +9,7 @@ from corridor.eta.dwell import Visit, bounds
 from corridor.eta.lessons import Lesson, Stay, What
 from corridor.eta.model import Model
 from corridor.eta.query import EPOCH, Phase, Query
+from corridor.eta.services import by_timetable
 
 MOST_REMEMBERED = 100_000
 """Runs under way, and stays, that are remembered so that each teaches once."""
@@ -68,9 +69,7 @@ class Learner:
         if name in self._stays:
             return
         _note(self._stays, name)
-        scheduled = not stay.through and (
-            lesson.service_id is not None or lesson.cutoff is not None
-        )
+        scheduled = not stay.through and by_timetable(lesson.mode, lesson.service_id, lesson.cutoff)
         closed = lesson.planned_departure
         if lesson.cutoff is not None and not stay.through:
             closed = lesson.cutoff

@@ -18,7 +18,7 @@ from corridor.eta.habits import Habits
 from corridor.eta.predictor import PACE, Facts, Predictor
 from corridor.eta.query import Horizon, Query
 
-NAME = "online-4"
+NAME = "online-5"
 """Changes with the shape of what is learned: no model is made of another one's snapshot."""
 MOST_OPEN = 200_000
 """Runs whose outcome is awaited; beyond, the oldest are given up."""

@@ -7,11 +7,13 @@ All times are minutes from one fixed moment.
 """
 
 from bisect import bisect_right
+from collections.abc import Iterable
 from itertools import pairwise
 from math import floor, inf
 
 import msgspec
 
+from corridor.codes import Mode
 from corridor.eta.downstream import Slot
 
 DAY, WEEK = 1440.0, 10080.0
@@ -72,6 +74,12 @@ class Services(msgspec.Struct, array_like=True):
     services: dict[str, Service] = {}
 
 
+def by_timetable(mode: Mode, service_id: str | None, cutoff: object) -> bool:
+    """Whether it leaves on time, however late a unit comes. A truck is hired for its load and waits
+    for it, unless a cut-off says otherwise."""
+    return cutoff is not None or (service_id is not None and mode is not Mode.TRUCK)
+
+
 def plan(
     state: Services,
     service_id: str,
@@ -110,16 +118,20 @@ def plan(
     return True
 
 
-def following(
-    state: Services, service_id: str | None, after: float, count: int = 4
-) -> tuple[Slot, ...] | None:
-    """The departures after the one at `after`: planned ones, and between and beyond them what the
-    rhythm foretells. None if neither is known."""
-    service = None if service_id is None else state.services.get(service_id)
-    if service is None:
-        return None
+def following(services: Iterable[Service], after: float, count: int = 4) -> tuple[Slot, ...] | None:
+    """The departures after the one at `after`, of whichever service: who misses one goes by the
+    next that leaves. Planned ones, and between and beyond them what the rhythms foretell. None if
+    neither is known."""
+    slots = [slot for service in services for slot in _after(service, after, count)]
+    slots.sort(key=_last_call)
+    distinct = {slot.departure: slot for slot in slots}  # of two at once, that which closes last
+    return tuple(distinct.values())[:count] or None
+
+
+def _after(service: Service, after: float, count: int) -> list[Slot]:
     first = bisect_right(service.planned, after, key=_departure)
-    slots = [_slot(p.departure, p.cutoff, service.lead) for p in service.planned[first:]]
+    planned = service.planned[first : first + count]
+    slots = [_slot(p.departure, p.cutoff, service.lead) for p in planned]
     if service.rhythm is not None:
         tolerance = min(TOLERANCE, service.rhythm.period / 4)
         known = [slot.departure for slot in slots]
@@ -128,9 +140,7 @@ def following(
             for departure in service.rhythm.after(after + tolerance, count)
             if all(abs(departure - other) > tolerance for other in known)
         ]
-        slots.sort(key=_departure)
-    distinct = {slot.departure: slot for slot in slots}  # two runs may leave at the same time
-    return tuple(distinct.values())[:count] or None
+    return slots
 
 
 def rhythm(departures: list[float]) -> Rhythm | None:
@@ -198,8 +208,12 @@ def _place(planned: Planned) -> tuple[float, str]:
     return planned.departure, planned.run_id
 
 
-def _departure(planned: Planned | Slot) -> float:
+def _departure(planned: Planned) -> float:
     return planned.departure
+
+
+def _last_call(slot: Slot) -> tuple[float, float]:
+    return slot.departure, slot.departure if slot.cutoff is None else slot.cutoff
 
 
 def _seen(found: Rhythm) -> float:

@@ -246,6 +246,20 @@ def test_who_goes_on_with_the_same_train_misses_nothing() -> None:
     assert found.missed is None
 
 
+def test_who_waits_for_the_planned_departure_is_not_thought_to_be_late() -> None:
+    by_road = leg(2, PORT, "CNNNG", Mode.RAIL, 60, 70)  # no service: it waits for its load
+    estimator = Estimator(learned())
+    before, at_the_time, after = (
+        ask(estimator, journey(RAIL, by_road), [done(0, 46)], hours)[1].eta
+        for hours in (47.0, 60.0, 64.0)
+    )
+    assert before is not None
+    assert at_the_time is not None
+    assert after is not None
+    assert abs(at_the_time - before) < HOUR / 2
+    assert after - at_the_time > HOUR
+
+
 def test_later_legs_are_not_said_again_unless_the_arrival_moved() -> None:
     estimator, asked = Estimator(learned()), journey()
     first = ask(estimator, asked, [done(0)], 1.0)

@@ -66,7 +66,7 @@ def said(habits: Habits) -> list[Any]:
     quantiles = tuple(300.0 + 10 * number for number in range(7))
     return [
         *(habits.dwell(visit(dice)) for _ in range(10)),
-        *(habits.following(name, "A-B", 30_000.0) for name in "XYZ"),
+        habits.following("A-B", 30_000.0),
         *(habits.rhythm(source, kind) for source in SOURCES for kind in Kind),
         habits.combined(Mode.RAIL, quantiles, told, 120.0),
     ]

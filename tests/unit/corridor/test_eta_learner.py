@@ -165,7 +165,7 @@ def plans(leg_id: str = SEA.leg_id) -> list[Lesson]:
 
 def test_plans_teach_when_a_service_leaves_next() -> None:
     habits = taught(plans()).model.habits
-    slots = habits.following("LINE", SEA.leg_id, minutes(SEA.planned_departure) - 10_080)
+    slots = habits.following(SEA.leg_id, minutes(SEA.planned_departure) - 10_080)
     assert slots is not None
     assert [slot.departure - minutes(SEA.planned_departure) for slot in slots[:2]] == [0, 10080]
     assert {slot.departure - (slot.cutoff or 0) for slot in slots} == {240}
@@ -173,8 +173,8 @@ def test_plans_teach_when_a_service_leaves_next() -> None:
 
 def test_a_service_is_learned_per_leg() -> None:
     habits = taught(plans("ELSEWHERE")).model.habits
-    assert habits.following("LINE", SEA.leg_id, 0) is None
-    assert habits.following("LINE", "ELSEWHERE", 0) is not None
+    assert habits.following(SEA.leg_id, 0) is None
+    assert habits.following("ELSEWHERE", 0) is not None
 
 
 def test_a_plan_without_a_service_teaches_nothing() -> None:

@@ -8,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from corridor.codes import Mode
 from corridor.eta.downstream import Slot
 from corridor.eta.services import (
     DAY,
     REMEMBERED,
     WEEK,
     Services,
+    by_timetable,
     following,
     plan,
     rhythm,
@@ -44,7 +46,7 @@ def leaving(departures: list[float], lead: float | None = None) -> Services:
 
 
 def days(state: Services, after: float) -> list[float] | None:
-    slots = following(state, "S", after * DAY)
+    slots = following(state.services.values(), after * DAY)
     return None if slots is None else [slot.departure / DAY for slot in slots]
 
 
@@ -102,7 +104,7 @@ def test_summer_time_breaks_no_rhythm() -> None:
     "departures", [[], [0.0], [0.0, WEEK], [0.0, 1.3 * DAY, 5.9 * DAY, 9.2 * DAY, 16.6 * DAY]]
 )
 def test_without_a_rhythm_nothing_is_invented(departures: list[float]) -> None:
-    assert following(leaving(departures), "S", 20 * DAY) is None
+    assert following(leaving(departures).services.values(), 20 * DAY) is None
 
 
 def test_departures_at_random_seldom_pass_for_a_rhythm() -> None:
@@ -113,15 +115,43 @@ def test_departures_at_random_seldom_pass_for_a_rhythm() -> None:
     assert sum(believed) <= 9
 
 
-def test_an_unknown_service_has_no_next() -> None:
-    assert following(Services(), "S", 0.0) is None
-    assert following(leaving([0.0, DAY, 2 * DAY]), None, 0.0) is None
+def test_a_leg_without_services_has_no_next() -> None:
+    assert following([], 0.0) is None
+
+
+def test_who_misses_a_service_goes_by_whichever_leaves_next() -> None:
+    weekly, daily = (leaving([every * n for n in range(4)]) for every in (WEEK, DAY))
+    both = [*weekly.services.values(), *daily.services.values()]
+    assert [slot.departure / DAY for slot in following(both, 3 * DAY) or ()] == [4, 5, 6, 7]
+
+
+@given(plans, plans, st.floats(0, 40 * DAY))
+def test_it_does_not_matter_which_service_was_known_first(
+    one: Plans, other: Plans, after: float
+) -> None:
+    known = [*learned(one).services.values(), *learned(other).services.values()]
+    assert following(known, after) == following(reversed(known), after)
+
+
+@pytest.mark.parametrize(
+    ("mode", "service", "cutoff", "waits"),
+    [
+        (Mode.RAIL, "LINE", None, False),
+        (Mode.TRUCK, "HAULIER", None, True),
+        (Mode.TRUCK, None, 300.0, False),
+        (Mode.VESSEL, None, None, True),
+    ],
+)
+def test_what_has_no_timetable_waits_for_its_load(
+    mode: Mode, service: str | None, cutoff: float | None, waits: bool
+) -> None:
+    assert by_timetable(mode, service, cutoff) is not waits
 
 
 def test_plans_come_before_what_is_foretold() -> None:
     state = leaving([WEEK * n for n in range(4)])
     plan(state, "S", 4 * WEEK + 80, 4 * WEEK - 1000)
-    slots = following(state, "S", 3 * WEEK)
+    slots = following(state.services.values(), 3 * WEEK)
     assert slots is not None
     assert slots[0] == Slot(4 * WEEK + 80, 4 * WEEK - 1000)
     assert slots[1].departure == pytest.approx(5 * WEEK, abs=90)
@@ -138,7 +168,7 @@ def test_what_no_plan_names_between_two_plans_is_foretold() -> None:
 
 def test_a_foretold_service_closes_as_long_before_as_usual() -> None:
     state = leaving([WEEK * n for n in range(4)], lead=600.0)
-    slots = following(state, "S", 3 * WEEK, 2)
+    slots = following(state.services.values(), 3 * WEEK, 2)
     assert slots == (Slot(4 * WEEK, 4 * WEEK - 600), Slot(5 * WEEK, 5 * WEEK - 600))
 
 
@@ -166,7 +196,7 @@ def test_the_order_in_which_plans_come_does_not_matter(planned: Plans, rng: rand
 
 @given(plans, st.floats(0, 40 * DAY))
 def test_next_services_come_after_and_ascend(planned: Plans, after: float) -> None:
-    slots = following(learned(planned), "S", after)
+    slots = following(learned(planned).services.values(), after)
     if slots is not None:
         assert 0 < len(slots) <= 4
         assert slots[0].departure > after
