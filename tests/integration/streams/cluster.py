@@ -16,6 +16,8 @@ from kafka import KafkaConsumer, TopicPartition
 
 from commands import topic_admin
 from corridor import topics
+from corridor.eta import lessons
+from corridor.eta.lessons import What
 from corridor.settings import Settings
 from producers import nycflights13
 from producers.publisher import Publisher
@@ -27,6 +29,9 @@ from tests.support import free_port, kafka_command, running, wait_until
 
 PARTITIONS = 4
 IDENTITIES = ((topics.ESTIMATES, "estimate_id"), (topics.OUTCOMES, "outcome_id"))
+
+Fact = tuple[What, str, float | None]
+"""What a lesson says, of which run, and when that was."""
 
 
 @dataclass
@@ -85,7 +90,8 @@ class Cluster:
         consumer = KafkaConsumer(
             **self.settings.kafka_client(), group_id=None, enable_auto_commit=False
         )
-        partitions = [TopicPartition(name, p) for name in names for p in range(PARTITIONS)]
+        counts = {topic.name: topic.partitions or PARTITIONS for topic in topics.registry("proof")}
+        partitions = [TopicPartition(name, p) for name in names for p in range(counts[name])]
         records: dict[TopicPartition, list[ConsumerRecord]] = defaultdict(list)
         consumer.assign(partitions)
         consumer.seek_to_beginning(*partitions)
@@ -135,7 +141,18 @@ class Cluster:
                 yield tp.topic, record
 
     def expected(self) -> dict[str, bytes]:
-        """The oracle: one tracker over everything that is on the input topics."""
+        """The oracle: what one tracker says over everything that is on the input topics."""
+        return said(self._oracle())
+
+    def taught(self) -> set[Fact]:
+        """The departures and arrivals that the learner was told."""
+        return facts(r.value for found in self.read([topics.LESSONS.name]).values() for r in found)
+
+    def to_teach(self) -> set[Fact]:
+        """The same, by the oracle."""
+        return facts(value for topic, value in self._oracle() if topic == topics.LESSONS.name)
+
+    def _oracle(self) -> Iterator[tuple[str, bytes]]:
         emitter = Collector()
         tracker = Tracker(emitter, PARTITIONS)
         tracker.partitions = {p: PartitionState() for p in range(PARTITIONS)}
@@ -144,7 +161,7 @@ class Cluster:
             tracker.apply(tp.topic, tp.partition, inputs[tp], 0)
         for partition in range(PARTITIONS):
             tracker.ripen(partition, 2**62, 2**62, ())
-        return said(emitter.values())
+        return emitter.values()
 
     def wait_until_done(self, seconds: float = 120) -> None:
         """Waits until everything is committed."""
@@ -175,6 +192,12 @@ class Collector(Emitter):
         for (topic, _), records in self._records.items():
             for _, value in records:
                 yield topic, value
+
+
+def facts(values: Iterable[bytes | None]) -> set[Fact]:
+    told = (lessons.decode(value) for value in values if value is not None)
+    done = (What.DEPARTED, What.ARRIVED)
+    return {(lesson.what, lesson.run, lesson.time) for lesson in told if lesson.what in done}
 
 
 def said(values: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:

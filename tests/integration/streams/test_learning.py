@@ -57,3 +57,7 @@ def test_a_worker_killed_on_the_way_changes_no_outcome(taught: Cluster) -> None:
     taught.start("another")
     taught.wait_until_done()
     assert outcomes(records(taught)) == outcomes(taught.expected().values())
+
+
+def test_no_departure_or_arrival_is_kept_from_the_learner_by_a_kill(taught: Cluster) -> None:
+    assert taught.taught() == taught.to_teach()
