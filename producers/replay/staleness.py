@@ -15,7 +15,8 @@ from typing import Any, Protocol, Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
-from kafka.errors import GroupIdNotFoundError, KafkaError
+from kafka.errors import GroupIdNotFoundError, KafkaError, LeaderNotAvailableError
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from corridor import topics
 from corridor.settings import Settings
@@ -25,6 +26,13 @@ GIVE_UP_SECONDS = 60.0
 """When nothing is digested for so long, the replay goes on by itself."""
 
 Offsets = dict[TopicPartition, int]
+
+_patiently = Retrying(
+    retry=retry_if_exception_type(KafkaError),  # a broker that starts again
+    wait=wait_fixed(0.5),
+    stop=stop_after_delay(GIVE_UP_SECONDS),
+    reraise=True,
+)
 
 
 @dataclass
@@ -172,7 +180,7 @@ class KafkaPipeline:
 
     def mark(self, available: int) -> Mark:
         self._flush()
-        return Mark(available, self._ends(self._inputs))
+        return Mark(available, _patiently(self._ends, self._inputs))
 
     def digested(self, mark: Mark) -> bool:
         try:
@@ -211,7 +219,10 @@ class KafkaPipeline:
         return None if members else "no learner runs"
 
     def _ends(self, partitions: Iterable[TopicPartition]) -> Offsets:
-        ends: Offsets = self._consumer.end_offsets(list(partitions))
+        try:
+            ends: Offsets = self._consumer.end_offsets(list(partitions))
+        except KeyError as partition:  # kafka-python 3.0.12 says so of one without a leader
+            raise LeaderNotAvailableError(str(partition)) from partition
         return ends
 
     def _committed(self, group: str, wanted: Offsets) -> bool:
