@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.support import ClickHouse, clickhouse_command, free_port, kafka_command, running
+
+# how long an example takes says how busy the machine is, and nothing of the code
+settings.register_profile("corridor", deadline=None)
+settings.load_profile("corridor")
 
 
 @pytest.fixture(scope="session")

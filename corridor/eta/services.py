@@ -121,25 +121,29 @@ def plan(
 def following(services: Iterable[Service], after: float, count: int = 4) -> tuple[Slot, ...] | None:
     """The departures after the one at `after`, of whichever service: who misses one goes by the
     next that leaves. Planned ones, and between and beyond them what the rhythms foretell. None if
-    neither is known."""
-    slots = [slot for service in services for slot in _after(service, after, count)]
+    there is no rhythm: plans show only what somebody has booked, and others leave before."""
+    slots = [
+        slot
+        for service in services
+        if service.rhythm is not None
+        for slot in _after(service, service.rhythm, after, count)
+    ]
     slots.sort(key=_last_call)
     distinct = {slot.departure: slot for slot in slots}  # of two at once, that which closes last
     return tuple(distinct.values())[:count] or None
 
 
-def _after(service: Service, after: float, count: int) -> list[Slot]:
+def _after(service: Service, rhythm: Rhythm, after: float, count: int) -> list[Slot]:
     first = bisect_right(service.planned, after, key=_departure)
     planned = service.planned[first : first + count]
     slots = [_slot(p.departure, p.cutoff, service.lead) for p in planned]
-    if service.rhythm is not None:
-        tolerance = min(TOLERANCE, service.rhythm.period / 4)
-        known = [slot.departure for slot in slots]
-        slots += [
-            _slot(departure, None, service.lead)
-            for departure in service.rhythm.after(after + tolerance, count)
-            if all(abs(departure - other) > tolerance for other in known)
-        ]
+    tolerance = min(TOLERANCE, rhythm.period / 4)
+    known = [slot.departure for slot in slots]
+    slots += [
+        _slot(departure, None, service.lead)
+        for departure in rhythm.after(after + tolerance, count)
+        if all(abs(departure - other) > tolerance for other in known)
+    ]
     return slots
 
 

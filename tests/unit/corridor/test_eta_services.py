@@ -157,8 +157,8 @@ def test_plans_come_before_what_is_foretold() -> None:
     assert slots[1].departure == pytest.approx(5 * WEEK, abs=90)
 
 
-def test_plans_are_known_even_without_a_rhythm() -> None:
-    assert days(leaving([0.0, 5 * DAY]), 1) == [5]
+def test_what_only_plans_show_is_no_timetable() -> None:
+    assert days(leaving([0.0, 5 * DAY]), 1) is None
 
 
 def test_what_no_plan_names_between_two_plans_is_foretold() -> None:
@@ -174,7 +174,7 @@ def test_a_foretold_service_closes_as_long_before_as_usual() -> None:
 
 def test_of_a_run_the_plan_known_last_counts() -> None:
     state = learned([(3 * DAY, None, "r", 2.0), (2 * DAY, None, "r", 1.0)])
-    assert days(state, 0) == [3]
+    assert [known.departure / DAY for known in state.services["S"].planned] == [3]
 
 
 def test_many_units_on_one_run_are_one_departure() -> None:
