@@ -24,6 +24,8 @@ _ENCODE_EACH = 5_000
 
 Listener = Callable[[LegEstimate | LegOutcome, datetime], None]
 """Takes a statement, and when it could be made."""
+Publisher = Callable[[str, bytes, bytes], None]
+"""Takes what the workers would publish beside their statements: topic, key and value."""
 
 
 class _Returns(Emitter):
@@ -47,13 +49,23 @@ class _Returns(Emitter):
 class _Tracker(Tracker):
     """Gives its statements to a listener instead of writing them."""
 
-    def __init__(self, emitter: Emitter, listener: Callable[[list[Output]], None]) -> None:
+    def __init__(
+        self,
+        emitter: Emitter,
+        listener: Callable[[list[Output]], None],
+        publish: Publisher,
+    ) -> None:
         super().__init__(emitter, 1)
         self._listener = listener
+        self._publish = publish
         self.rejected = 0
 
     def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:
         self.rejected += len(letters)
+        for letter in letters:
+            self._publish(
+                topics.DEAD_LETTERS.name, letter.dead_letter_id.encode(), letter.to_json()
+            )
         if out:
             self._listener(out)
 
@@ -61,11 +73,20 @@ class _Tracker(Tracker):
 class Rehearsal:
     """Plays records in order of availability; the model learns as outcomes become known."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(
+        self, listener: Listener, publish: Publisher = lambda topic, key, value: None
+    ) -> None:
+        """Starts empty.
+
+        Args:
+            listener: Hears estimates and outcomes.
+            publish: Takes what geofences show, and dead letters.
+        """
         self.model = Model()
         self._learner = Learner(self.model)
+        self._publish = publish
         self._returns = _Returns()
-        self._tracker = _Tracker(self._returns, self._said)
+        self._tracker = _Tracker(self._returns, self._said, publish)
         self._state = PartitionState()
         self._tracker.partitions = {0: self._state}
         self._tracker.estimator = Estimator(self.model)
@@ -89,6 +110,8 @@ class Rehearsal:
         while self._returns.back:
             told, self._returns.back = self._returns.back, []
             for topic, key, value in told:
+                if topic == topics.IOT.name:
+                    self._publish(topic, key, value)
                 self._apply(topic, key, value, now_ms)
         self._played += 1
         if self._played % _ENCODE_EACH == 0:

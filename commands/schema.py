@@ -1,23 +1,30 @@
 """`corridor schema`: the ClickHouse database and what the code declares."""
 
 import logging
+from typing import Annotated
 
 import typer
 from clickhouse_driver.errors import Error
 from rich.console import Console
 
 from corridor import settings
+from corridor.settings import Settings
 from sinks.clickhouse import schema
 
 app = typer.Typer(help="The ClickHouse schema.", no_args_is_help=True)
 _out = Console(highlight=False)
 _err = Console(stderr=True, highlight=False)
 
+Cluster = Annotated[
+    str | None,
+    typer.Option(help="Of this cluster; default: CORRIDOR_CLICKHOUSE_CLUSTER.", metavar="NAME"),
+]
+
 
 @app.command()
-def apply() -> None:
-    """Bring ClickHouse to what the code declares. Safe to repeat."""
-    done = _asked(schema.apply)
+def apply(cluster: Cluster = None) -> None:
+    """Bring ClickHouse to what the code declares. Safe to repeat; stop the sink before."""
+    done = _asked(schema.apply, cluster)
     for line in done:
         _out.print(f"applied {line}", markup=False)
     if not done:
@@ -25,9 +32,9 @@ def apply() -> None:
 
 
 @app.command()
-def diff() -> None:
+def diff(cluster: Cluster = None) -> None:
     """Say what differs; exit with 1 if anything does."""
-    differences = _asked(schema.diff)
+    differences = _asked(schema.diff, cluster)
     for line in differences:
         _out.print(line, markup=False)
     if differences:
@@ -35,11 +42,33 @@ def diff() -> None:
     _out.print("no difference")
 
 
-def _asked(question: schema.Question) -> list[str]:
+@app.command()
+def sql(cluster: Cluster = None) -> None:
+    """Print the statements that make everything; nothing is asked or changed."""
+    try:
+        for statement in schema.sql(_settings(cluster)):
+            typer.echo(f"{statement};\n")
+    except schema.SchemaError as error:
+        raise _refused(error) from None
+
+
+def _settings(cluster: str | None) -> Settings:
     known = settings.load()
+    return known if cluster is None else known.model_copy(update={"clickhouse_cluster": cluster})
+
+
+def _refused(error: schema.SchemaError) -> typer.Exit:
+    _err.print(str(error), markup=False)
+    return typer.Exit(2)
+
+
+def _asked(question: schema.Question, cluster: str | None) -> list[str]:
+    known = _settings(cluster)
     logging.getLogger("clickhouse_driver").setLevel(logging.CRITICAL)  # what it raises says it too
     try:
         return question(known)
+    except schema.SchemaError as error:
+        raise _refused(error) from None
     except (Error, OSError, EOFError) as error:
         _err.print(
             f"ClickHouse at {known.clickhouse_host}:{known.clickhouse_port} does not answer "

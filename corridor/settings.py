@@ -48,6 +48,15 @@ class Settings(BaseSettings):
     clickhouse_database: str = Field(
         "corridor", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="ClickHouse database."
     )
+    clickhouse_cluster: str = Field(
+        "",
+        pattern=r"^([A-Za-z_][A-Za-z0-9_-]*)?$",
+        description="Cluster of ClickHouse that the schema is for; '': one server.",
+    )
+    clickhouse_keep_days: dict[str, Annotated[int, Field(ge=0)]] = Field(
+        {},
+        description='Days that a table keeps rows, like `{"estimates": 400}`; 0: for ever.',
+    )
 
     group: str = Field(
         "corridor", pattern=r"^[A-Za-z0-9._-]+$", description="Prefix of consumer groups."

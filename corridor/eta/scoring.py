@@ -28,18 +28,9 @@ from corridor.codes import Ending, Mode, Stage
 from corridor.eta.distribution import LEVELS, MEDIAN, probability
 from corridor.eta.peers import HierarchicalMean, Peer, TransitKalman, Trip
 from corridor.eta.query import DAY
+from corridor.lateness import LATE_BY
 from corridor.models import LegEstimate, LegOutcome
 from corridor.tracking.update import KEEP
-
-LATE_BY = {
-    # what people call late in each mode; air: the second step of the US DOT's
-    Mode.AIR: 30.0,
-    Mode.TRUCK: 60.0,
-    Mode.RAIL: 60.0,
-    Mode.BARGE: 240.0,
-    Mode.VESSEL: 720.0,
-}
-"""Minutes by which an arrival has to be late to count as late for alerts."""
 
 BEFORE = {"before_2h": 120.0, "before_30min": 30.0}
 PROGRESS = {"progress_25": 0.25, "progress_50": 0.5, "progress_75": 0.75, "progress_90": 0.9}

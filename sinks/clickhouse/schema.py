@@ -2,29 +2,47 @@
 
 Migration 1 creates the tables as they are declared today. A later change of a declaration comes
 with a migration that brings older databases there and does nothing on a fresh one (`ADD COLUMN IF
-NOT EXISTS`). Views hold no data, so they are replaced whenever their text differs.
+NOT EXISTS`). Views hold no data, so they are replaced whenever their text differs; so is the time
+that rows are kept, which is a setting.
+
+A database is brought up to date while no sink writes into it.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
+from itertools import chain
 from typing import Any, Protocol
 
 from corridor.settings import Settings
 from sinks.clickhouse.client import connect
-from sinks.clickhouse.tables import (
-    DEAD_LETTERS,
-    DEDUPLICATION_WINDOW,
-    ESTIMATES,
-    OUTCOMES,
-    TABLES,
-    Column,
-    Table,
+from sinks.clickhouse.ddl import (
+    Keep,
+    Place,
+    Store,
+    add_columns,
+    change_feed,
+    change_ttl,
+    create_database,
+    create_feed,
+    create_store,
+    create_view,
+    feed_comment,
+    quoted,
+    store,
+    view_comment,
+    window,
 )
-from sinks.clickhouse.views import VIEWS, View
+from sinks.clickhouse.feeds import FEEDS, LANDINGS, SOURCE_HOURS, Feed
+from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, EVENTS, OUTCOMES, TABLES, Table
+from sinks.clickhouse.views import VIEWS
 
 Question = Callable[[Settings], list[str]]
 """`apply` or `diff`."""
+
+
+class SchemaError(ValueError):
+    """What is asked for cannot be; the text says why."""
 
 
 class Client(Protocol):
@@ -40,224 +58,278 @@ class Migration:
 
     number: int
     name: str
-    statements: Callable[[str], Sequence[str]]
+    statements: Callable[[Place, Keep], Iterable[str]]
+
+
+def _create(*declared: Table | Feed) -> Callable[[Place, Keep], Iterable[str]]:
+    return lambda place, keep: chain.from_iterable(
+        create_store(place, store(one, keep)) for one in declared
+    )
+
+
+def _late_and_quarantine(place: Place, keep: Keep) -> Iterator[str]:
+    yield from add_columns(place, ESTIMATES, "late", after="as_of")
+    yield from add_columns(place, OUTCOMES, "late", after="updated_time")
+    yield from add_columns(
+        place, DEAD_LETTERS, "origin_format", "origin_channel", after="origin_line"
+    )
+    yield from add_columns(place, DEAD_LETTERS, "status", after="rejected_time")
+
+
+def _places_of_estimates(place: Place, keep: Keep) -> Iterator[str]:
+    yield from add_columns(place, ESTIMATES, "from_node", "to_node", after="mode")
+    yield from add_columns(place, ESTIMATES, "service_id", "carrier_id", after="run_id")
+    yield from add_columns(place, ESTIMATES, "actual_departure", after="planned_arrival")
+
+
+def _connections(place: Place, keep: Keep) -> Iterator[str]:
+    names = ("missed_probability", "connection_slack_seconds", "stalled_since")
+    yield from add_columns(place, ESTIMATES, *names, after="signal")
+
+
+def _feeds(place: Place, keep: Keep) -> Iterator[str]:
+    """What was there before is told once: nothing fills the feeds yet, so they may be emptied."""
+    yield from _create(*FEEDS)(place, keep)
+    for feed in FEEDS:
+        yield f"TRUNCATE TABLE {place.database}.{place.stored(feed.name)}{place.on_cluster}"
+    columns = ", ".join(column.name for column in LANDINGS.columns)
+    for table in TABLES:
+        # one run without rows: what came of it was not recorded
+        yield (
+            f"INSERT INTO {place.database}.{LANDINGS.name} ({columns}) "
+            f"SELECT {quoted(table.name)}, _topic, _partition, min(_offset), max(_offset), "
+            "[min(_offset)], [max(_offset)], 0, 0, min(_record_time), max(_record_time), "
+            f"now64(3, 'UTC') FROM {place.database}.{table.name} GROUP BY _topic, _partition"
+        )
+    hours = ", ".join(column.name for column in SOURCE_HOURS.columns)
+    select = SOURCE_HOURS.select.format(source=f"{place.database}.{EVENTS.name}")
+    yield f"INSERT INTO {place.database}.{SOURCE_HOURS.name} ({hours}) {select}"
 
 
 MIGRATIONS = (
+    Migration(1, "create tables", _create(*TABLES)),
     Migration(
-        1, "create tables", lambda database: [create_table(database, table) for table in TABLES]
+        2, "late estimates and outcomes; format and status of dead letters", _late_and_quarantine
     ),
-    Migration(
-        2,
-        "late estimates and outcomes; format and status of dead letters",
-        lambda database: [
-            _add_columns(database, ESTIMATES, "late", after="as_of"),
-            _add_columns(database, OUTCOMES, "late", after="updated_time"),
-            _add_columns(
-                database, DEAD_LETTERS, "origin_format", "origin_channel", after="origin_line"
-            ),
-            _add_columns(database, DEAD_LETTERS, "status", after="rejected_time"),
-        ],
-    ),
-    Migration(
-        3,
-        "nodes, service, carrier and departure of estimates",
-        lambda database: [
-            _add_columns(database, ESTIMATES, "from_node", "to_node", after="mode"),
-            _add_columns(database, ESTIMATES, "service_id", "carrier_id", after="run_id"),
-            _add_columns(database, ESTIMATES, "actual_departure", after="planned_arrival"),
-        ],
-    ),
-    Migration(
-        4,
-        "connections and standstill of estimates",
-        lambda database: [
-            _add_columns(
-                database,
-                ESTIMATES,
-                "missed_probability",
-                "connection_slack_seconds",
-                "stalled_since",
-                after="signal",
-            )
-        ],
-    ),
+    Migration(3, "nodes, service, carrier and departure of estimates", _places_of_estimates),
+    Migration(4, "connections and standstill of estimates", _connections),
+    Migration(6, "landings, and what sources tell by hour", _feeds),
 )
 MIGRATIONS_TABLE = "schema_migrations"
 
+__all__ = ["MIGRATIONS", "SchemaError", "apply", "diff", "quoted", "sql"]
+
 
 def apply(settings: Settings) -> list[str]:
-    """Applies what is missing; returns what was done, one line each. Safe to repeat."""
+    """Applies what is missing; returns what was done, one line each. Safe to repeat.
+
+    Raises:
+        SchemaError: a setting names a table that there is not.
+    """
     with connect(settings) as client:
-        return apply_to(client, settings.clickhouse_database)
+        return apply_to(client, *_of(settings))
 
 
 def diff(settings: Settings) -> list[str]:
-    """What differs between the database and the declarations, one line each."""
+    """What differs between the database and the declarations, one line each.
+
+    Raises:
+        SchemaError: a setting names a table that there is not.
+    """
     with connect(settings) as client:
-        return diff_of(client, settings.clickhouse_database)
+        return diff_of(client, *_of(settings))
 
 
-def apply_to(client: Client, database: str) -> list[str]:
+def sql(settings: Settings) -> Iterator[str]:
+    """The statements that make everything in an empty ClickHouse, in order.
+
+    Raises:
+        SchemaError: a setting names a table that there is not.
+    """
+    place, keep = _of(settings)
+    yield create_database(place)
+    yield _create_migrations(place)
+    for one in (*TABLES, *FEEDS):
+        yield from create_store(place, store(one, keep))
+    numbers = ", ".join(f"({m.number}, {quoted(m.name)})" for m in MIGRATIONS)
+    yield f"INSERT INTO {place.database}.{MIGRATIONS_TABLE} (number, name) VALUES {numbers}"
+    for feed, source in _fills():
+        yield create_feed(place, feed, source)
+    for view in VIEWS:
+        yield create_view(place, view)
+
+
+def apply_to(client: Client, place: Place, keep: Keep) -> list[str]:
     """`apply` with a client at hand."""
     done = []
-    client.execute(f"CREATE DATABASE IF NOT EXISTS {database}")
-    client.execute(
-        f"CREATE TABLE IF NOT EXISTS {database}.{MIGRATIONS_TABLE} "
-        "(number UInt32, name String, applied_time DateTime64(3, 'UTC') DEFAULT now64(3)) "
-        "ENGINE = ReplacingMergeTree ORDER BY number COMMENT 'Migrations that were applied.'"
-    )
-    for migration in _pending(client, database):
-        for statement in migration.statements(database):
+    client.execute(create_database(place))
+    client.execute(_create_migrations(place))
+    for migration in _pending(client, place):
+        for statement in migration.statements(place, keep):
             client.execute(statement)
         client.execute(
-            f"INSERT INTO {database}.{MIGRATIONS_TABLE} (number, name) VALUES",
+            f"INSERT INTO {place.database}.{MIGRATIONS_TABLE} (number, name) VALUES",
             [(migration.number, migration.name)],
         )
         done.append(f"migration {migration.number}: {migration.name}")
-    comments = _comments(client, database)
+    for one in (*TABLES, *FEEDS):
+        wanted = store(one, keep)
+        if _ttl(client, place, wanted) != wanted.ttl:
+            client.execute(change_ttl(place, wanted))
+            done.append(f"{wanted.name} keeps rows {_kept(wanted)}")
+    comments = _comments(client, place)
+    for feed, source in _fills():
+        name = feed.view(source)
+        if name not in comments:
+            client.execute(create_feed(place, feed, source))
+        elif comments[name] != feed_comment(place, feed, source):
+            for statement in change_feed(place, feed, source):
+                client.execute(statement)
+        else:
+            continue
+        done.append(f"materialized view {name}")
     for view in VIEWS:
-        if comments.get(view.name) != _comment(view):
-            client.execute(create_view(database, view))
+        if comments.get(view.name) != view_comment(view):
+            client.execute(create_view(place, view))
             done.append(f"view {view.name}")
     return done
 
 
-def diff_of(client: Client, database: str) -> list[str]:
-    """`diff` with a client at hand."""
-    if not client.execute(f"SELECT 1 FROM system.databases WHERE name = {_quoted(database)}"):
-        return [f"database {database} is missing"]
+def diff_of(client: Client, place: Place, keep: Keep) -> list[str]:
+    """`diff` with a client at hand; of a cluster, the server that answers."""
+    if not client.execute(f"SELECT 1 FROM system.databases WHERE name = {quoted(place.database)}"):
+        return [f"database {place.database} is missing"]
     differences = []
-    comments = _comments(client, database)
+    comments = _comments(client, place)
     if MIGRATIONS_TABLE in comments:
         differences += [
             f"migration {migration.number} ({migration.name}) is not applied"
-            for migration in _pending(client, database)
+            for migration in _pending(client, place)
         ]
     else:
         differences.append(f"table {MIGRATIONS_TABLE} is missing")
-    for table in TABLES:
-        if table.name in comments:
-            differences += _table_differences(client, database, table)
+    for one in (*TABLES, *FEEDS):
+        if missing := [name for name in place.tables(one.name) if name not in comments]:
+            differences += [f"table {name} is missing" for name in missing]
         else:
-            differences.append(f"table {table.name} is missing")
-    for view in VIEWS:
-        if view.name not in comments:
-            differences.append(f"view {view.name} is missing")
-        elif comments[view.name] != _comment(view):
-            differences.append(f"view {view.name} differs")
+            differences += _differences(client, place, store(one, keep))
+    wanted = {f.view(s): feed_comment(place, f, s) for f, s in _fills()}
+    wanted |= {view.name: view_comment(view) for view in VIEWS}
+    for name, comment in wanted.items():
+        if name not in comments:
+            differences.append(f"view {name} is missing")
+        elif comments[name] != comment:
+            differences.append(f"view {name} differs")
     return differences
 
 
-def create_table(database: str, table: Table) -> str:
-    """The CREATE TABLE statement of a declaration."""
-    lines = [_definition(column) for column in table.all_columns]
-    lines += [f"INDEX {name} {name} TYPE bloom_filter GRANULARITY 1" for name in table.indexes]
-    partition_by = f"PARTITION BY {table.partition_by} " if table.partition_by else ""
+def _of(settings: Settings) -> tuple[Place, Keep]:
+    keep = settings.clickhouse_keep_days
+    known = {one.name for one in (*TABLES, *FEEDS)}
+    if unknown := sorted(keep.keys() - known):
+        raise SchemaError(
+            f"CORRIDOR_CLICKHOUSE_KEEP_DAYS: there is no table {', '.join(unknown)}; "
+            f"there are {', '.join(sorted(known))}"
+        )
+    return Place(settings.clickhouse_database, settings.clickhouse_cluster), keep
+
+
+def _fills() -> Iterator[tuple[Feed, Table]]:
+    return ((feed, source) for feed in FEEDS for source in feed.sources)
+
+
+def _create_migrations(place: Place) -> str:
+    # on a cluster, all servers hold the same rows
+    engine = (
+        "ReplicatedReplacingMergeTree("
+        "'/clickhouse/tables/all/{database}/{table}', '{shard}-{replica}')"
+        if place.cluster
+        else "ReplacingMergeTree"
+    )
     return (
-        f"CREATE TABLE IF NOT EXISTS {database}.{table.name} ({', '.join(lines)}) "
-        f"ENGINE = ReplacingMergeTree({table.version}) {partition_by}"
-        f"ORDER BY {_key(table)} "
-        f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW} "
-        f"COMMENT {_quoted(table.about)}"
+        f"CREATE TABLE IF NOT EXISTS {place.database}.{MIGRATIONS_TABLE}{place.on_cluster} "
+        "(number UInt32, name String, applied_time DateTime64(3, 'UTC') DEFAULT now64(3)) "
+        f"ENGINE = {engine} ORDER BY number COMMENT 'Migrations that were applied.'"
     )
 
 
-def _add_columns(database: str, table: Table, *names: str, after: str) -> str:
-    """The statement that adds columns, as they are declared, to a table made before them."""
-    steps = []
-    for name in names:
-        column = next(column for column in table.columns if column.name == name)
-        steps.append(f"ADD COLUMN IF NOT EXISTS {_definition(column)} AFTER `{after}`")
-        after = name
-    return f"ALTER TABLE {database}.{table.name} {', '.join(steps)}"
-
-
-def _definition(column: Column) -> str:
-    return f"`{column.name}` {column.type} {column.codec} COMMENT {_quoted(column.about)}"
-
-
-def create_view(database: str, view: View) -> str:
-    """The statement that creates or replaces a view."""
-    return (
-        f"CREATE OR REPLACE VIEW {database}.{view.name} "
-        f"AS {view.select.format(database=database)} COMMENT {_quoted(_comment(view))}"
-    )
-
-
-def _key(table: Table) -> str:
-    names = ", ".join(table.order_by)
-    return f"({names})" if len(table.order_by) > 1 else names
-
-
-def _pending(client: Client, database: str) -> list[Migration]:
-    rows = client.execute(f"SELECT DISTINCT number FROM {database}.{MIGRATIONS_TABLE}")
+def _pending(client: Client, place: Place) -> list[Migration]:
+    rows = client.execute(f"SELECT DISTINCT number FROM {place.database}.{MIGRATIONS_TABLE}")
     applied = {number for (number,) in rows}
     return [migration for migration in MIGRATIONS if migration.number not in applied]
 
 
-def _comments(client: Client, database: str) -> dict[str, str]:
+def _comments(client: Client, place: Place) -> dict[str, str]:
     rows = client.execute(
-        f"SELECT name, comment FROM system.tables WHERE database = {_quoted(database)}"
+        f"SELECT name, comment FROM system.tables WHERE database = {quoted(place.database)}"
     )
     return dict(rows)
 
 
-def _comment(view: View) -> str:
-    # the server rewrites the text of a view, so a digest of ours tells whether it is the same
-    return f"{view.about} [{blake2b(view.select.encode(), digest_size=6).hexdigest()}]"
+def _engine(client: Client, place: Place, wanted: Store) -> tuple[str, str, str]:
+    """ORDER BY, PARTITION BY and the whole clause of the engine; '' where there is no table."""
+    rows = client.execute(
+        "SELECT sorting_key, partition_key, engine_full FROM system.tables "
+        f"WHERE database = {quoted(place.database)} "
+        f"AND name = {quoted(place.stored(wanted.name))}"
+    )
+    return rows[0] if rows else ("", "", "")
 
 
-def _table_differences(client: Client, database: str, table: Table) -> list[str]:
-    where = f"database = {_quoted(database)} AND table = {_quoted(table.name)}"
+def _ttl(client: Client, place: Place, wanted: Store) -> str:
+    _, _, engine = _engine(client, place, wanted)
+    found = re.search(r" TTL (.+?)(?: SETTINGS |$)", engine)
+    return found[1] if found else ""
+
+
+def _kept(wanted: Store) -> str:
+    return f"{wanted.keep_days} days" if wanted.ttl else "for ever"
+
+
+def _differences(client: Client, place: Place, wanted: Store) -> list[str]:
+    name = wanted.name
+    where = f"database = {quoted(place.database)} AND table = {quoted(place.stored(name))}"
     found = {
-        name: (type_, codec)
-        for name, type_, codec in client.execute(
+        column: (type_, codec)
+        for column, type_, codec in client.execute(
             f"SELECT name, type, compression_codec FROM system.columns WHERE {where}"
         )
     }
     differences = []
-    for column in table.all_columns:
+    for column in wanted.columns:
         actual = found.pop(column.name, None)
-        wanted = (column.type, column.codec)
+        declared = (column.type, column.codec)
         if actual is None:
-            differences.append(f"{table.name}.{column.name} is missing")
-        elif actual != wanted:
+            differences.append(f"{name}.{column.name} is missing")
+        elif actual != declared:
             differences.append(
-                f"{table.name}.{column.name} is {' '.join(actual).strip()}, "
-                f"not {' '.join(wanted).strip()}"
+                f"{name}.{column.name} is {' '.join(actual).strip()}, "
+                f"not {' '.join(declared).strip()}"
             )
-    differences += [f"{table.name}.{name} is not declared" for name in found]
-    [(sorting, partition, engine)] = client.execute(
-        "SELECT sorting_key, partition_key, engine_full FROM system.tables "
-        f"WHERE database = {_quoted(database)} AND name = {_quoted(table.name)}"
-    )
+    differences += [f"{name}.{column} is not declared" for column in found]
+    sorting, partition, engine = _engine(client, place, wanted)
     differences += [
-        f"{table.name} has {clause} ({present}), not ({declared})"
+        f"{name} has {clause} ({present}), not ({declared})"
         for clause, present, declared in (
-            ("ORDER BY", sorting, ", ".join(table.order_by)),
-            ("PARTITION BY", partition, table.partition_by),
+            ("ORDER BY", sorting, ", ".join(wanted.order_by)),
+            ("PARTITION BY", partition, wanted.partition_by),
         )
         if present != declared
     ]
+    settings = [f"{setting} = {value}" for setting, value in window(place).items()]
     differences += [
-        f"{table.name} has no {setting}"
-        for setting in (
-            f"ReplacingMergeTree({table.version})",
-            f"non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
-        )
-        if setting not in engine
+        f"{name} has no {clause}"
+        for clause in (f"{wanted.engine}({wanted.parameters}".rstrip("("), *settings)
+        # a replicated engine has its path before the parameters
+        if (wanted.engine if place.cluster and "(" in clause else clause) not in engine
     ]
+    if _ttl(client, place, wanted) != wanted.ttl:
+        differences.append(f"{name} does not keep rows {_kept(wanted)}")
     indexes = {
-        name
-        for (name,) in client.execute(
+        index
+        for (index,) in client.execute(
             f"SELECT name FROM system.data_skipping_indices WHERE {where}"
         )
     }
-    differences += [f"{table.name} has no index {i}" for i in table.indexes if i not in indexes]
+    differences += [f"{name} has no index {i}" for i in wanted.indexes if i not in indexes]
     return differences
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

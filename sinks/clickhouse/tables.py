@@ -60,8 +60,16 @@ class Table:
     order_by: tuple[str, ...]
     version: str  # of two rows of one identity, the one with the higher value stays
     partition_by: str = ""
+    shard_by: tuple[str, ...] = ()
+    """On a cluster, rows that agree in these are on one shard; by default, those of one identity.
+    They never differ between two versions of an identity: FINAL looks at one shard only."""
+    why: str = ""
+    """Why it is sorted and partitioned so."""
     each: str = ""  # a row for each of this list of the message, instead of one
     indexes: tuple[str, ...] = ()  # columns with a bloom filter, to find the few rows of one value
+    keep_days: int | None = None
+    """Rows are dropped so many days after Kafka took them, not after their own time, since history
+    that is played today would be gone at once; None: never. `CORRIDOR_CLICKHOUSE_KEEP_DAYS`."""
 
     @property
     def all_columns(self) -> tuple[Column, ...]:
@@ -102,8 +110,9 @@ ITINERARIES = Table(
         Column("planned_arrival", TIME, "Timetable.", NEARBY, path="legs.planned_arrival"),
         Column("cutoff", OPTIONAL_TIME, "Latest hand-in for the run.", path="legs.cutoff"),
     ),
-    # the identity, unit first: people ask for the plan of a unit
     order_by=("unit_id", "shipment_id", "version", "sequence"),
+    shard_by=("unit_id",),
+    why="The identity, unit first: people ask for the plan of a unit. Few rows, so one partition.",
     version="_record_time",
     each="legs",
     indexes=("run_id", "leg_id"),
@@ -133,9 +142,9 @@ EVENTS = Table(
         Column("delay_reasons", f"Array({CODE})", "SMDG delay codes."),
         Column("attributes", TEXT, "Further values, a JSON object.", LONG),
     ),
-    # exactly the identity: a correction may change any other column, also event_time and unit_id,
-    # which is also why there is no partition by month
     order_by=("source", "event_id"),
+    why="Exactly the identity: a correction may change any other column, also `event_time` and "
+    "`unit_id`, which is also why there is no partition by month.",
     version="updated_time",
     indexes=("unit_id", "run_id", "shipment_id"),
 )
@@ -181,9 +190,11 @@ ESTIMATES = Table(
         Column("late", "Bool", "Corrects history: its event was told after a newer one."),
         Column("caused_by", TEXT, "`source/event_id`, `itinerary/version` or `clock`."),
     ),
-    # all of it is fixed by estimate_id, which is derived from unit, leg and cause; one leg's
-    # history is read together, newest last
     order_by=("corridor_id", "leg_id", "unit_id", "as_of", "estimate_id"),
+    shard_by=("unit_id",),
+    why="All of it is fixed by `estimate_id`, which is derived from unit, leg and cause: one leg's "
+    "history is read together, newest last. By month, since it is the largest table and asked for "
+    "a time; an estimate's `as_of` never changes.",
     version="_record_time",
     partition_by="toYYYYMM(as_of)",
     indexes=("unit_id",),
@@ -223,8 +234,9 @@ OUTCOMES = Table(
         Column("late", "Bool", "Corrects history: its event was told after a newer one."),
         Column("caused_by", TEXT, "The event that finished the leg."),
     ),
-    # exactly the identity; outcomes are few (one per leg), so a leg's are found by its filter
     order_by=("outcome_id",),
+    shard_by=("unit_id",),  # of which outcome_id is derived
+    why="Exactly the identity; outcomes are few (one per leg), so a leg's are found by its filter.",
     version="updated_time",
     indexes=("leg_id", "unit_id", "run_id"),
 )
@@ -252,7 +264,8 @@ DEAD_LETTERS = Table(
         Column("rejected_time", TIME, "When it was rejected.", NEARBY),
         Column("status", CODE, "OPEN, REPLAYED or DROPPED."),
     ),
-    order_by=("dead_letter_id",),  # exactly the identity
+    order_by=("dead_letter_id",),
+    why="Exactly the identity.",
     version="_record_time",
 )
 

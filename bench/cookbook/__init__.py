@@ -1,0 +1,1 @@
+"""Questions that analysts of corridors ask, their SQL, and the answers by another way."""
