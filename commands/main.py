@@ -7,6 +7,7 @@ To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands o
 import typer
 
 from commands import (
+    audit,
     dead_letters,
     demo,
     evaluate,
@@ -40,6 +41,7 @@ COMMANDS = (
     simulate.simulate,
     evaluate.evaluate,
     query.query,
+    audit.audit,
     formats.formats,
     formats.decode,
 )

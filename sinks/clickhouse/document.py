@@ -63,8 +63,8 @@ WHERE unit_id = 'CSNU1234567' ORDER BY event_time
   16 to 31 % smaller than Delta and DoubleDelta here. Long text has `ZSTD(3)`: written once, seldom
   read. The rest has the server's default, LZ4.
 - **Nothing is thrown away unless you say so**: questions of last year need last year.
-  `CORRIDOR_CLICKHOUSE_KEEP_DAYS='{{"estimates": 400}}'` and `corridor schema apply` let a table drop
-  rows so many days after Kafka took them. Estimates are what grows: some dozens for each leg, where
+  `CORRIDOR_CLICKHOUSE_KEEP_DAYS='{{"estimates": 400}}'` and `corridor schema apply` let a table
+  drop rows so many days after Kafka took them. Estimates are what grows: some dozens for each leg, where
   an outcome is one.
 - Every table remembers its last {window:,} inserts by their token, so that one that is sent again
   changes nothing.
@@ -72,7 +72,7 @@ WHERE unit_id = 'CSNU1234567' ORDER BY event_time
   replicated, on each shard, and `NAME`, Distributed, which you query and the sink writes. Rows of
   one identity are on one shard, so `FINAL` is right; what belongs to one unit is together. The
   servers need the macros `{{shard}}` and `{{replica}}`. `corridor schema sql --cluster NAME` prints
-  all statements; ClickHouse's parser checks them in the tests, but no test runs them on a cluster.
+  all statements. ClickHouse's parser checks them in the tests; no test runs them on a cluster.
 
 ## Columns of every table
 
