@@ -62,9 +62,9 @@ WHERE unit_id = 'CSNU1234567' ORDER BY event_time
 - Times and offsets have `CODEC(T64, ZSTD(1))`: bits that a whole block shares are cut off, which is
   16 to 31 % smaller than Delta and DoubleDelta here. Long text has `ZSTD(3)`: written once, seldom
   read. The rest has the server's default, LZ4.
-- **Nothing is thrown away unless you say so**: questions of last year need last year.
-  `CORRIDOR_CLICKHOUSE_KEEP_DAYS='{{"estimates": 400}}'` and `corridor schema apply` let a table
-  drop rows so many days after Kafka took them. Estimates are what grows: some dozens for each leg, where
+- **Nothing is thrown away unless you say so**: questions of last year need last year. With
+  `CORRIDOR_CLICKHOUSE_KEEP_DAYS='{{"estimates": 400}}'`, `corridor schema apply` lets a table drop
+  rows so many days after Kafka took them. Estimates are what grows: some dozens for each leg, where
   an outcome is one.
 - Every table remembers its last {window:,} inserts by their token, so that one that is sent again
   changes nothing.

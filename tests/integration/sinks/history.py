@@ -1,20 +1,18 @@
 """A simulated history in tables of its own, and the same as Python sees it."""
 
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from clickhouse_driver import Client
 
+from bench.cookbook.history import history
 from bench.cookbook.told import Told
-from bench.directly import Log, land, played, simulated
+from bench.directly import Log, land
 from corridor.settings import Settings
-from producers.simulator.simulate import Parameters
 from sinks.clickhouse import schema
 from sinks.clickhouse.tables import TABLES
 from tests.support import ClickHouse, unique_name
 
-PARAMETERS = Parameters("ILSTC", 40, 11, date(2026, 1, 5), 30, "harsh")
 BLOCK_ROWS = 500
 
 
@@ -51,6 +49,6 @@ def landed(server: ClickHouse) -> Landed:
     client = Client(server.host, server.port, database=name)
     for table in TABLES:
         client.execute(f"SYSTEM STOP MERGES {name}.{table.name}")
-    log = played(simulated(PARAMETERS))
+    log = history()
     land(client, name, log, block_rows=BLOCK_ROWS)
     return Landed(name, settings, client, log, Told(log))
