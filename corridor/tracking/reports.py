@@ -116,15 +116,17 @@ def _take_expectation(
     if index is None or journey.memory[index].arrival is not None:
         return Verdict.NO_MILESTONE
     memory = journey.memory[index]
+    # no later than what it expects: of history, the clock may be years ahead
+    latest = max(unit.as_of, min(clock, event.event_time))
     if event.retracted:
         wrong = minutes(event.event_time)
         left = [s for s in memory.stated if s.source != event.source or s.eta != wrong]
         if len(left) == len(memory.stated):
             return Verdict.DUPLICATE
         memory.stated = left
-    elif not _remember(memory, event, max(unit.as_of, clock)):
+    elif not _remember(memory, event, latest):
         return Verdict.DUPLICATE
-    said_at = _said_at(event, max(unit.as_of, clock))
+    said_at = _said_at(event, latest)
     signal.hear(unit.heard, event.source, Kind.MILESTONE, minutes(said_at))
     unit.as_of = max(unit.as_of, said_at)
     refresh(unit, unit.as_of, said_at, _cause(event), out, estimator)
