@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+import psutil
 from clickhouse_driver import Client
 from kafka import TopicPartition
 
@@ -121,7 +122,7 @@ def insert(
 
 
 @contextmanager
-def server(directory: Path, port: int, http_port: int) -> Iterator[None]:
+def server(directory: Path, port: int, http_port: int) -> Iterator[psutil.Process]:
     """A ClickHouse of its own for the length of a `with` block."""
     command = [sys.executable, "-m", "deploy.local.clickhouse", "--data", str(directory)]
     command += ["--native-port", str(port), "--http-port", str(http_port)]
@@ -134,7 +135,7 @@ def server(directory: Path, port: int, http_port: int) -> Iterator[None]:
             if process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError(f"ClickHouse does not start: {trouble}")
             time.sleep(0.1)
-        yield
+        yield psutil.Process(process.pid)
     finally:
         process.terminate()
         process.wait(30)

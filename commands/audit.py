@@ -54,12 +54,15 @@ def audit(
 
 
 def _show(verdicts: Sequence[Verdict], console: Console) -> None:
+    if not console.is_terminal:
+        console = Console(highlight=False, width=1_000)  # into a pipe or file, nothing is cut
+    shown = [name for name in _COUNTS if any(getattr(one, name) for one in verdicts)]
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    table.add_column("topic")
-    for title in ("partition", "from", "to", "rows", *_COUNTS):
+    table.add_column("topic", no_wrap=True)
+    for title in ("partition", "from", "to", "rows", *shown):
         table.add_column(title, justify="right")
     for one in verdicts:
-        counts = [getattr(one, name) for name in _COUNTS]
+        counts = [getattr(one, name) for name in shown]
         table.add_row(
             one.topic,
             str(one.partition),

@@ -85,6 +85,7 @@ def store(declared: Table | Feed, keep: Keep) -> Store:
             declared.about,
             declared.columns,
             declared.engine,
+            parameters=declared.parameters,
             order_by=declared.order_by,
             shard_by=declared.order_by,
             keep_column=declared.keep_column,

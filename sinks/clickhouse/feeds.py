@@ -1,12 +1,13 @@
 """What is counted as it comes: tables that materialized views fill with each insert.
 
-They count what is delivered, which nothing replaces, and have a window of their own: a block that
-is sent twice is counted once. What a correction may change is never counted here.
+They hold what is delivered, which nothing replaces, and what was said last. They have a window of
+their own: a block that is sent twice is counted once. What a correction may change is never counted
+here.
 """
 
 from dataclasses import dataclass
 
-from sinks.clickhouse.tables import CODE, EVENTS, NEARBY, TABLES, Column, Table
+from sinks.clickhouse.tables import CODE, ESTIMATES, EVENTS, NEARBY, TABLES, Column, Table
 
 LATENESS = (0.5, 0.9, 0.99)
 """Quantiles of how late a source tells."""
@@ -30,6 +31,8 @@ class Feed:
     sources: tuple[Table, ...]
     select: str
     keep_column: str
+    parameters: str = ""
+    """Of the engine."""
     keep_days: int | None = None
     """Rows are dropped so many days after `keep_column`; None: never."""
 
@@ -112,5 +115,28 @@ SOURCE_HOURS = Feed(
     "hour",
 )
 
-FEEDS = (LANDINGS, SOURCE_HOURS)
+_ESTIMATE = ", ".join(f"`{column.name}`" for column in ESTIMATES.all_columns)
+
+LATEST_ESTIMATES = Feed(
+    "latest_estimates",
+    "The latest estimate for each leg of each unit; query it by `current_estimates`.",
+    "What holds now is one of some dozens that were said, and everybody asks for it. An estimate "
+    "is never changed, only followed by another: so the latest is the same however often and in "
+    "whatever order they come. Sorted by its identity.",
+    (
+        *ESTIMATES.all_columns,
+        Column("said", "UInt128", "Order: `as_of`, then Kafka's timestamp, then its offset."),
+    ),
+    "ReplacingMergeTree",
+    ("unit_id", "shipment_id", "sequence", "leg_id", "corridor_id"),
+    (ESTIMATES,),
+    f"SELECT {_ESTIMATE}, "
+    "bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Micro(as_of)), 75), "
+    "bitOr(bitShiftLeft(toUInt128(toUnixTimestamp64Milli(_record_time)), 32), "
+    "toUInt128(bitAnd(_offset, 4294967295)))) AS said FROM {source}",
+    "_record_time",
+    parameters="said",
+)
+
+FEEDS = (LANDINGS, SOURCE_HOURS, LATEST_ESTIMATES)
 """All of them."""

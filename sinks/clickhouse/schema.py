@@ -33,8 +33,8 @@ from sinks.clickhouse.ddl import (
     view_comment,
     window,
 )
-from sinks.clickhouse.feeds import FEEDS, LANDINGS, SOURCE_HOURS, Feed
-from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, EVENTS, OUTCOMES, TABLES, Table
+from sinks.clickhouse.feeds import FEEDS, LANDINGS, LATEST_ESTIMATES, SOURCE_HOURS, Feed
+from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, OUTCOMES, TABLES, Table
 from sinks.clickhouse.views import VIEWS
 
 Question = Callable[[Settings], list[str]]
@@ -101,9 +101,11 @@ def _feeds(place: Place, keep: Keep) -> Iterator[str]:
             "[min(_offset)], [max(_offset)], 0, 0, min(_record_time), max(_record_time), "
             f"now64(3, 'UTC') FROM {place.database}.{table.name} GROUP BY _topic, _partition"
         )
-    hours = ", ".join(column.name for column in SOURCE_HOURS.columns)
-    select = SOURCE_HOURS.select.format(source=f"{place.database}.{EVENTS.name}")
-    yield f"INSERT INTO {place.database}.{SOURCE_HOURS.name} ({hours}) {select}"
+    for feed in (SOURCE_HOURS, LATEST_ESTIMATES):
+        names = ", ".join(f"`{column.name}`" for column in feed.columns)
+        for source in feed.sources:
+            select = feed.select.format(source=f"{place.database}.{source.name}")
+            yield f"INSERT INTO {place.database}.{feed.name} ({names}) {select}"
 
 
 MIGRATIONS = (
@@ -113,7 +115,7 @@ MIGRATIONS = (
     ),
     Migration(3, "nodes, service, carrier and departure of estimates", _places_of_estimates),
     Migration(4, "connections and standstill of estimates", _connections),
-    Migration(6, "landings, and what sources tell by hour", _feeds),
+    Migration(6, "landings, what sources tell by hour, and the latest estimates", _feeds),
 )
 MIGRATIONS_TABLE = "schema_migrations"
 

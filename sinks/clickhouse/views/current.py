@@ -6,7 +6,7 @@ merged away only eventually) and what "current" means for each table.
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, EVENTS, ITINERARIES, OUTCOMES
+from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, ITINERARIES, OUTCOMES
 from sinks.clickhouse.views.view import View
 
 
@@ -28,20 +28,6 @@ def _unit_events() -> str:
         f"UNION ALL SELECT a.unit_id AS unit_id, 'shipment' AS told_of, {columns} "
         f"FROM ({documents}) AS a INNER JOIN {{database}}.current_events AS e "
         "ON a.shipment_id = e.shipment_id WHERE e.unit_id = '' AND e.run_id = ''"
-    )
-
-
-def _latest_estimate() -> Iterator[str]:
-    identity = ("corridor_id", "leg_id", "unit_id", "shipment_id", "sequence")
-    rest = [c.name for c in ESTIMATES.all_columns if c.name not in identity]
-    yield f"SELECT {', '.join(identity)}"
-    for position, name in enumerate(rest, 1):
-        yield f", tupleElement(latest, {position}) AS {name}"
-    # the tuple keeps the NULLs of the winner, which argMax of one column would skip
-    yield (
-        f" FROM (SELECT {', '.join(identity)}, "
-        f"argMax(tuple({', '.join(rest)}), (as_of, _record_time, _offset)) AS latest "
-        f"FROM {{database}}.{ESTIMATES.name} GROUP BY {', '.join(identity)})"
     )
 
 
@@ -127,7 +113,7 @@ VIEWS = (
     View(
         "current_estimates",
         "The latest estimate for each leg of each unit.",
-        "".join(_latest_estimate()),
+        "SELECT * EXCEPT said FROM {database}.latest_estimates FINAL",
     ),
     View(
         "current_outcomes",

@@ -133,28 +133,38 @@ _SAID = ("eta_p05", "eta_p25", "eta_p50", "eta_p75", "eta_p95", "stage", "eviden
 
 
 def _horizons() -> str:
+    """Each estimate falls between two horizons; of those between, the last holds at the nearer one,
+    and where there is none, the one before does."""
     arrival = (
         *("outcome_id", "unit_id", "shipment_id", "sequence", "corridor_id", "leg_id", "mode"),
         *("from_node", "to_node", "service_id", "carrier_id", "run_id", "planned_arrival"),
-        *("arrived", "horizon_hours"),
+        "arrived",
     )
-    said = ", ".join(f"tupleElement(e.said, {n}) AS {name}" for n, name in enumerate(_SAID, 1))
+    said = ", ".join(f"said.{n} AS {name}" for n, name in enumerate((*_SAID, "model_version"), 1))
+    seconds = [hours * 3600 for hours in HORIZONS_HOURS]
     return (
-        f"SELECT {', '.join(f'a.{name} AS {name}' for name in arrival)}, {said}, "
-        f"tupleElement(e.said, {len(_SAID) + 1}) AS model_version, e.as_of AS as_of, "
+        f"SELECT {', '.join(f'w.{name} AS {name}' for name in arrival)}, "
+        f"{list(HORIZONS_HOURS)}[number] AS horizon_hours, {said}, "
+        f"said.{len(_SAID) + 2} AS as_of, "
         "toFloat64(arrived) - toFloat64(eta_p50) AS error_seconds, "
         "toFloat64(arrived) - toFloat64(planned_arrival) AS timetable_error_seconds, "
         "arrived BETWEEN eta_p05 AND eta_p95 AS inside_90, "
         "arrived BETWEEN eta_p25 AND eta_p75 AS inside_50 "
-        f"FROM (SELECT *, arrayJoin({list(HORIZONS_HOURS)}) AS horizon_hours, "
-        f"arrived - toIntervalHour(horizon_hours) AS moment FROM ({_ARRIVALS})) AS a "
-        "ASOF JOIN (SELECT unit_id, shipment_id, sequence, as_of, "
+        "FROM (SELECT id, arrayJoin(range(1, last + 1)) AS number, "
+        # of those that were said, the next one before
+        "arrayFirst(one -> one.1 >= number, steps).2 AS said "
+        "FROM (SELECT id, max(step) AS last, "
+        "arraySort(one -> one.1, groupArray((step, chosen))) AS steps "
+        "FROM (SELECT a.outcome_id AS id, "
+        f"arrayCount(h -> toFloat64(a.arrived) - toFloat64(e.as_of) >= h, {seconds}) AS step, "
         # of what was said at one moment, the last word
-        f"argMax(tuple({', '.join(_SAID)}, model_version), (_record_time, _offset)) AS said "
-        "FROM {database}.estimates GROUP BY unit_id, shipment_id, sequence, as_of) AS e "
-        "ON a.unit_id = e.unit_id AND a.shipment_id = e.shipment_id "
-        "AND a.sequence = e.sequence AND a.moment >= e.as_of "
-        "WHERE eta_p50 IS NOT NULL"
+        f"argMax(tuple({', '.join(f'e.{name}' for name in (*_SAID, 'model_version', 'as_of'))}), "
+        "(e.as_of, e._record_time, e._offset)) AS chosen "
+        "FROM {database}.estimates AS e INNER JOIN ("
+        f"SELECT outcome_id, unit_id, shipment_id, sequence, arrived FROM ({_ARRIVALS})) AS a "
+        "ON a.unit_id = e.unit_id AND a.shipment_id = e.shipment_id AND a.sequence = e.sequence "
+        "GROUP BY id, step HAVING step > 0) GROUP BY id)) AS s "
+        f"INNER JOIN ({_ARRIVALS}) AS w ON w.outcome_id = s.id WHERE eta_p50 IS NOT NULL"
     )
 
 

@@ -69,6 +69,10 @@ def test_a_change_by_hand_is_told(database: Flow, statement: str, difference: st
 
 def test_an_older_database_is_brought_to_the_declaration(database: Flow) -> None:
     schema.apply(database.settings)
+    for feed in FEEDS:
+        for source in feed.sources:
+            database.query(f"DROP VIEW {feed.view(source)}")
+        database.query(f"DROP TABLE {feed.name}")
     for table, column in (
         ("estimates", "late"),
         ("estimates", "from_node"),
@@ -85,10 +89,6 @@ def test_an_older_database_is_brought_to_the_declaration(database: Flow) -> None
         ("dead_letters", "status"),
     ):
         database.query(f"ALTER TABLE {table} DROP COLUMN {column}")
-    for feed in FEEDS:
-        for source in feed.sources:
-            database.query(f"DROP VIEW {feed.view(source)}")
-        database.query(f"DROP TABLE {feed.name}")
     database.query("DELETE FROM schema_migrations WHERE number > 1")
     database.query(
         "INSERT INTO events (source, event_id, _topic, _partition, _offset) "

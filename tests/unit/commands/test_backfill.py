@@ -12,7 +12,6 @@ from corridor.models import LegEstimate, LegOutcome
 from producers.replay.record import Record
 from producers.simulator.simulate import Parameters
 
-
 Said = list[LegEstimate | LegOutcome]
 
 
