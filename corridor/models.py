@@ -27,9 +27,11 @@ from corridor.codes import (
 
 def _to_utc(time: datetime) -> datetime:
     # Beyond these years, adding a few days or an offset would overflow somewhere.
-    if not 1970 <= time.year < 2200:
-        raise PydanticCustomError("time_out_of_range", "time must be in the years 1970 to 2199")
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
+    if 1969 <= time.year <= 2200:
+        time = time if time.tzinfo is UTC else time.astimezone(UTC)
+        if 1970 <= time.year < 2200:
+            return time
+    raise PydanticCustomError("time_out_of_range", "time must be in the years 1970 to 2199 (UTC)")
 
 
 Time = Annotated[AwareDatetime, AfterValidator(_to_utc)]
