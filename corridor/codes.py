@@ -75,6 +75,7 @@ class Reject(StrEnum):
     FUTURE = "FUTURE"  # an ACTUAL event that has not happened yet when it is told
     NO_ITINERARY = "NO_ITINERARY"  # no itinerary came in time for the event's unit
     TOO_MANY_WAITING = "TOO_MANY_WAITING"  # its unit has a full waiting room already
+    EXPIRED = "EXPIRED"  # deleted from Kafka by retention before it was in its table
     # at the edges
     UNSUPPORTED = "UNSUPPORTED"  # a kind of message, or of statement, that we do not read
     BAD_CHECK_DIGIT = "BAD_CHECK_DIGIT"  # a container number that cannot be (ISO 6346)

@@ -104,9 +104,19 @@ INSERT_FAILURES: Final = Counter(
 INSERT_ROWS: Final = Histogram(
     "corridor_clickhouse_insert_rows", "Rows of one insert.", ["table"], buckets=_SIZES
 )
+REPEATED_BLOCKS: Final = Counter(
+    "corridor_clickhouse_repeated_blocks",
+    "Blocks that were declared and not confirmed when their partition was taken over.",
+    ["table"],
+)
+EXPIRED: Final = Counter(
+    "corridor_expired_records",
+    "Offsets that retention has deleted before they were confirmed to be in their table.",
+    ["topic"],
+)
 RECORD_TO_ROW_SECONDS: Final = Histogram(
     "corridor_record_to_row_seconds",
-    "From a record's Kafka timestamp to its row in ClickHouse; the oldest of each batch.",
+    "From a record's Kafka timestamp to its row in ClickHouse; the oldest of each block.",
     ["topic"],
     buckets=_SECONDS,
 )
@@ -150,6 +160,8 @@ ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     INSERT_SECONDS,
     INSERT_FAILURES,
     INSERT_ROWS,
+    REPEATED_BLOCKS,
+    EXPIRED,
     RECORD_TO_ROW_SECONDS,
     LAG,
     REBALANCES,

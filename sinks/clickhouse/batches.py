@@ -1,27 +1,17 @@
 """What is collected between two inserts, and when it is enough.
 
-A batch is where the promise to ClickHouse is made: a block names the offsets of every partition in
-it, so that they can be committed once its rows are confirmed, and its token is a function of these
-offsets, so that the same block sent twice can be recognised.
+A batch is a range of one partition, for one table. It begins where the batch before it ended, so
+that ranges cover every offset once, also those at which Kafka has nothing (any more).
 """
 
-from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from kafka import TopicPartition
 
-from corridor.identity import derived_id
 from corridor.models import DeadLetter
+from sinks.clickhouse.intents import Intent, Offsets
 from sinks.clickhouse.rows import Rows, Values
 from sinks.clickhouse.tables import Table
-
-
-class Offsets(NamedTuple):
-    """Offsets from `first` up to, but without, `end`."""
-
-    first: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -31,6 +21,14 @@ class Policy:
     rows: int
     seconds: float
     bytes: int = 64 * 1024 * 1024
+    blocks_per_second: float = 20.0
+    """For one table, of all partitions: ClickHouse merges each block, and remembers its token."""
+    batches_in_memory: int = 4
+    """Rows and bytes of so many full batches may wait, in all partitions together."""
+
+    def age(self, partitions: int) -> float:
+        """Seconds after which a batch is due, when so many partitions of its table have one."""
+        return max(self.seconds, partitions / self.blocks_per_second)
 
 
 @dataclass(frozen=True)
@@ -43,115 +41,114 @@ class Chunk:
     oldest: int  # Kafka timestamp, milliseconds
 
 
-@dataclass
+@dataclass(eq=False)
 class Block:
-    """What one insert writes, and what may be committed after it."""
+    """What one insert writes."""
 
+    partition: TopicPartition
     table: Table
+    intent: Intent
     columns: list[Values]
     rows: int
-    token: str
-    offsets: dict[TopicPartition, Offsets]
-    oldest: dict[str, int]  # Kafka timestamp of the oldest record of each topic
+    oldest: int  # Kafka timestamp of the oldest record
     rejected: list[DeadLetter]
+    lease: float = 0.0
+    """Until then (time.monotonic) nobody else can own the partition; 0: not declared yet."""
 
-    def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """These partitions are another's now; their offsets must not be committed."""
-        for partition in partitions:
-            self.offsets.pop(partition, None)
+    @property
+    def token(self) -> str:
+        """The name by which ClickHouse knows the block again."""
+        return self.intent.token(self.partition.partition)
 
 
 @dataclass
 class Batch:
-    """Chunks for one table that wait for their insert."""
+    """A range that grows until it is due.
 
+    Attributes:
+        first: Where the range begins.
+        until: Where it has to end, if it was declared before; it is due then, and not earlier.
+    """
+
+    partition: TopicPartition
     table: Table
     policy: Policy
+    first: int
+    until: int | None = None
     rows: int = 0
     bytes: int = 0
+    end: int = field(init=False)
     since: float = 0.0
-    _chunks: dict[TopicPartition, list[Chunk]] = field(default_factory=dict)
+    _chunks: list[Chunk] = field(default_factory=list)
 
-    def add(self, partition: TopicPartition, chunk: Chunk, now: float) -> None:
-        """Takes the next records of a partition.
+    def __post_init__(self) -> None:
+        self.end = self.first
 
-        Records that come again (a position that was reset) replace those that wait, so that the
-        offsets of a batch are in order and without repetition.
+    def add(self, chunk: Chunk, now: float) -> None:
+        """Takes the next records.
+
+        Raises:
+            ValueError: they are not the next ones, or beyond `until`.
         """
-        waiting = self._chunks.get(partition)
-        if waiting and chunk.offsets.first < waiting[-1].offsets.end:
-            self.forget([partition])
-        if not self._chunks:
+        if chunk.offsets.first < self.end or (self.until and chunk.offsets.end > self.until):
+            raise ValueError(f"{self.partition}: {chunk.offsets} after {self.end}")
+        if self.empty:
             self.since = now
-        self._chunks.setdefault(partition, []).append(chunk)
+        self._chunks.append(chunk)
+        self.end = chunk.offsets.end
         self.rows += chunk.rows.count
         self.bytes += chunk.bytes
 
-    def forget(self, partitions: Collection[TopicPartition]) -> None:
-        """Drops what waits of these partitions; whoever owns them next reads it again."""
-        for partition in partitions:
-            for chunk in self._chunks.pop(partition, ()):
-                self.rows -= chunk.rows.count
-                self.bytes -= chunk.bytes
+    def read_to(self, position: int) -> None:
+        """Tells that there are no more records before `position`."""
+        if self.until is not None and position >= self.until:
+            self.end = self.until
 
     @property
     def empty(self) -> bool:
         """Nothing waits, not even offsets without rows."""
-        return not self._chunks
+        return self.end == self.first
 
     @property
-    def full(self) -> bool:
-        """As large as a batch should get."""
+    def complete(self) -> bool:
+        """Takes no more records: as large as it should get, or all that was declared."""
+        if self.until is not None:
+            return self.end == self.until
         return self.rows >= self.policy.rows or self.bytes >= self.policy.bytes
 
-    def due_in(self, now: float) -> float:
-        """Seconds until it has to be written; 0 when it is due, infinity when it is empty."""
-        if self.empty:
-            return float("inf")
-        if self.full:
-            return 0.0
-        return max(0.0, self.since + self.policy.seconds - now)
-
-    def seal(self, topic_id: Callable[[str], object]) -> Block:
-        """Everything that waits, as one block; the batch is empty afterwards.
+    def due_in(self, now: float, age: float) -> float:
+        """Seconds until it has to be written: 0 when it is due, infinity while that is open.
 
         Args:
-            topic_id: Kafka's id of a topic, which changes when it is deleted and made again.
+            now: time.monotonic().
+            age: Seconds that its first record may wait.
         """
-        chunks = [chunk for partition in sorted(self._chunks) for chunk in self._chunks[partition]]
-        offsets = {
-            partition: Offsets(of[0].offsets.first, of[-1].offsets.end)
-            for partition, of in sorted(self._chunks.items())
-        }
-        oldest: dict[str, int] = {}
-        for partition, of in self._chunks.items():
-            times = [chunk.oldest for chunk in of]
-            oldest[partition.topic] = min(oldest.get(partition.topic, times[0]), *times)
+        if self.complete:
+            return 0.0
+        if self.empty or self.until is not None:
+            return float("inf")
+        return max(0.0, self.since + age - now)
+
+    def seal(self, topic_id: str) -> Block:
+        """All of it, as one block.
+
+        Args:
+            topic_id: Kafka's id of the topic.
+        """
         columns: list[Values] = [[] for _ in self.table.all_columns]
-        for chunk in chunks:
+        for chunk in self._chunks:
             for column, values in zip(columns, chunk.rows.columns, strict=True):
                 column.extend(values)
-        block = Block(
+        return Block(
+            partition=self.partition,
             table=self.table,
+            intent=Intent(topic_id, self.table.name, self.first, self.end),
             columns=columns,
             rows=self.rows,
-            token=_token(self.table, offsets, topic_id),
-            offsets=offsets,
-            oldest=oldest,
-            rejected=[letter for chunk in chunks for letter in chunk.rows.rejected],
+            oldest=min((chunk.oldest for chunk in self._chunks), default=0),
+            rejected=[letter for chunk in self._chunks for letter in chunk.rows.rejected],
         )
-        self._chunks, self.rows, self.bytes = {}, 0, 0
-        return block
 
-
-def _token(
-    table: Table, offsets: Mapping[TopicPartition, Offsets], topic_id: Callable[[str], object]
-) -> str:
-    # by id, since a topic that is made again has other records at the same offsets
-    return derived_id(
-        table.name,
-        *(
-            f"{topic_id(of.topic)}:{of.partition}:{first}:{end}"
-            for of, (first, end) in offsets.items()
-        ),
-    )
+    def next(self) -> "Batch":
+        """The batch that follows."""
+        return Batch(self.partition, self.table, self.policy, self.end)

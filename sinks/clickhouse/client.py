@@ -1,16 +1,16 @@
 """The connection to ClickHouse: how it is made, and how a block is put there."""
 
-import queue
+import heapq
+import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
 
 import structlog
 from clickhouse_driver import Client
 from clickhouse_driver.errors import Error
-from tenacity import RetryCallState, RetryError, Retrying, wait_random_exponential
-from tenacity.nap import sleep_using_event
-from tenacity.stop import stop_when_event_set
+from kafka import TopicPartition
 
 from corridor.metrics import INSERT_FAILURES, INSERT_ROWS, INSERT_SECONDS, ROWS
 from corridor.settings import Settings
@@ -19,8 +19,15 @@ from sinks.clickhouse.batches import Block
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 60
 """An insert that has no answer after this long is taken for lost, and tried again."""
+FIRST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5
-"""Between two tries; the first pauses are shorter."""
+"""Between two tries of a block; each pause is twice as long as the one before, up to this."""
+LEASE_PAUSE_SECONDS = 0.05
+"""How soon a block whose lease has to be renewed is looked at again."""
+FORGOTTEN = float("-inf")
+"""The lease of a block that is another's now."""
+FAILURES = (Error, OSError, EOFError)
+"""What clickhouse-driver raises while a server is away or refuses."""
 
 _log = structlog.get_logger("sinks.clickhouse")
 
@@ -53,16 +60,17 @@ def insert(client: Client, database: str, block: Block) -> None:
             "async_insert": 0,  # the default of new servers; confirms before rows are durable
             "insert_deduplicate": 1,
             "insert_deduplication_token": block.token,
+            "deduplicate_blocks_in_dependent_materialized_views": 1,
             "max_partitions_per_insert_block": 0,  # times come from outside: no limit to trip over
         },
     )
 
 
 class Writer:
-    """Writes blocks in order on a thread of its own, each until ClickHouse has confirmed it.
+    """Writes blocks on a thread of its own, each until ClickHouse has confirmed it.
 
-    Nothing is dropped and nothing is raised: while ClickHouse does not take a block, the blocks
-    behind it wait, and `trouble` says why.
+    Nothing is dropped and nothing is raised: a block that ClickHouse does not take is tried again
+    after a pause, in which others have their turn, and `trouble` says why.
     """
 
     def __init__(
@@ -72,62 +80,101 @@ class Writer:
         insert: Callable[[Client, str, Block], None] = insert,
         longest_pause: float = LONGEST_PAUSE_SECONDS,
     ) -> None:
-        self.trouble: str | None = None
         self._settings = settings
         self._client = connect(settings)
         self._database = settings.clickhouse_database
         self._insert = insert
-        self._blocks: queue.SimpleQueue[Block | None] = queue.SimpleQueue()
-        self._written: queue.SimpleQueue[Block] = queue.SimpleQueue()
-        self._abandon = threading.Event()
-        self._retrying = Retrying(
-            wait=wait_random_exponential(0.1, longest_pause),
-            stop=stop_when_event_set(self._abandon),
-            sleep=sleep_using_event(self._abandon),
-            before_sleep=self._failed,
-        )
+        self._longest_pause = longest_pause
+        self._changed = threading.Condition()
+        self._waiting: list[_Turn] = []
+        self._at: Block | None = None
+        self._written: list[Block] = []
+        self._failing: dict[TopicPartition, str] = {}
+        self._closed = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
+    @property
+    def trouble(self) -> str | None:
+        """Why a block was not taken, while there is one."""
+        return next(iter(self._failing.copy().values()), None)
+
     def submit(self, block: Block) -> None:
-        """Puts a block behind those that wait."""
-        self._blocks.put(block)
+        """Puts a block behind those that wait. It is sent only while its lease lasts."""
+        with self._changed:
+            heapq.heappush(self._waiting, _Turn(time.monotonic(), block))
+            self._changed.notify_all()
+
+    def forget(self, partitions: Collection[TopicPartition]) -> None:
+        """Drops the blocks of these partitions; one that is being sent is not tried again."""
+        with self._changed:
+            self._waiting = [
+                turn for turn in self._waiting if turn.block.partition not in partitions
+            ]
+            heapq.heapify(self._waiting)
+            if self._at is not None and self._at.partition in partitions:
+                self._at.lease = FORGOTTEN
+            for partition in partitions:
+                self._failing.pop(partition, None)
+
+    def is_sending(self, partitions: Collection[TopicPartition]) -> bool:
+        """True while a block of these partitions is on its way to ClickHouse."""
+        with self._changed:
+            return self._at is not None and self._at.partition in partitions
+
+    def written(self) -> list[Block]:
+        """Blocks confirmed since the last call, in order."""
+        with self._changed:
+            done, self._written = self._written, []
+        return done
 
     def ping(self) -> str | None:
         """None when ClickHouse answers; safe from any thread."""
         try:
             with connect(self._settings, answer_seconds=CONNECT_SECONDS) as client:
                 client.execute("SELECT 1")
-        except (Error, OSError, EOFError) as error:
-            return f"ClickHouse does not answer: {_summary(error)}"
+        except FAILURES as error:
+            return f"ClickHouse does not answer: {summary(error)}"
         return None
 
-    def written(self) -> list[Block]:
-        """Blocks confirmed since the last call, in order."""
-        done = []
-        while not self._written.empty():
-            done.append(self._written.get())
-        return done
-
     def close(self, deadline: float) -> None:
-        """Stops; blocks that are not written by `deadline` (of time.monotonic) are left."""
-        self._blocks.put(None)
+        """Stops; a block that is not written by `deadline` (of time.monotonic) is left."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._thread.join(max(0.0, deadline - time.monotonic()))
-        self._abandon.set()
 
     def _run(self) -> None:
-        while (block := self._blocks.get()) is not None:
+        while (turn := self._next()) is not None:
+            block = turn.block
             try:
                 if block.rows:
-                    self._retrying(self._write, block)
-            except RetryError:
-                return  # abandoned
-            self.trouble = None
-            self._written.put(block)
+                    self._write(block)
+            except Exception as error:  # whatever it is, the block has to be written
+                self._failed(turn, error)
+            else:
+                with self._changed:
+                    self._written.append(block)
+                    self._failing.pop(block.partition, None)
+            self._at = None
+
+    def _next(self) -> "_Turn | None":
+        """The next block whose time has come; waits for it. None when closed."""
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                if self._waiting and (pause := self._waiting[0].time - now) <= 0:
+                    turn = heapq.heappop(self._waiting)
+                    # without its lease, another may have gone on from where this block begins
+                    if turn.block.lease > now:
+                        self._at = turn.block
+                        return turn
+                    heapq.heappush(self._waiting, turn.later(now + LEASE_PAUSE_SECONDS))
+                else:
+                    self._changed.wait(pause if self._waiting else None)
+        return None
 
     def _write(self, block: Block) -> None:
-        if self._abandon.is_set():
-            raise TimeoutError("closing")
         started = time.perf_counter()
         self._insert(self._client, self._database, block)
         table = block.table.name
@@ -135,23 +182,41 @@ class Writer:
         INSERT_ROWS.labels(table).observe(block.rows)
         ROWS.labels(table).inc(block.rows)
 
-    def _failed(self, state: RetryCallState) -> None:
-        block: Block = state.args[0]
-        error = state.outcome.exception() if state.outcome else None
+    def _failed(self, turn: "_Turn", error: Exception) -> None:
+        block, tries = turn.block, turn.tries + 1
         code = str(error.code) if isinstance(error, Error) else type(error).__name__
-        summary = _summary(error)
         INSERT_FAILURES.labels(block.table.name, code).inc()
-        self.trouble = f"ClickHouse does not take rows of {block.table.name}: {summary}"
         self._client.disconnect()  # a connection that failed half-way is of no use
+        pause = min(self._longest_pause, FIRST_PAUSE_SECONDS * 2.0**tries) * random.uniform(0.5, 1)
+        with self._changed:
+            if block.lease != FORGOTTEN:
+                self._failing[block.partition] = (
+                    f"ClickHouse does not take rows of {block.table.name}: {summary(error)}"
+                )
+                heapq.heappush(self._waiting, turn.later(time.monotonic() + pause, tries))
         _log.warning(
             "insert failed, will be tried again",
             table=block.table.name,
+            token=block.token,
             rows=block.rows,
-            tries=state.attempt_number,
+            tries=tries,
             code=code,
-            error=summary,
+            error=summary(error),
         )
 
 
-def _summary(error: BaseException | None) -> str:
+@dataclass(frozen=True, order=True)
+class _Turn:
+    """When a block is to be sent, and how often that was tried."""
+
+    time: float
+    block: Block = field(compare=False)
+    tries: int = field(default=0, compare=False)
+
+    def later(self, time: float, tries: int | None = None) -> "_Turn":
+        return _Turn(time, self.block, self.tries if tries is None else tries)
+
+
+def summary(error: BaseException | None) -> str:
+    """The first line of what an error says."""
     return str(error).partition("\n")[0][:500] or type(error).__name__

@@ -6,11 +6,11 @@ fetched batch is replaced, by subclassing; fetching, positions, groups and commi
 The two libraries are pinned, and `tests/unit/sinks/test_records.py` compares the two ways.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from aiokafka.record.default_records import DefaultRecordBatch
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 
@@ -80,6 +80,31 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         super().__init__(*topics, metrics_enabled=False, **configs)
         self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
 
-    def topic_id(self, topic: str) -> object:
+    def topic_id(self, topic: str) -> str:
         """Kafka's id of a topic: another one when the topic is deleted and made again."""
-        return self._cluster.topic_id(topic) or topic
+        return str(self._cluster.topic_id(topic) or topic)
+
+    def commits(
+        self, partitions: Collection[TopicPartition], seconds: float
+    ) -> dict[TopicPartition, OffsetAndMetadata]:
+        """The group's commits for these partitions, by one request; none where there is none.
+
+        Raises:
+            KafkaError: no answer in time.
+        """
+        found: dict[TopicPartition, OffsetAndMetadata] = self._coordinator.fetch_committed_offsets(
+            partitions, timeout_ms=seconds * 1000
+        )
+        return {partition: commit for partition, commit in found.items() if commit.offset >= 0}
+
+    # inside of a rebalance, where kafka-python's loop must not be blocked -------------------------
+
+    async def commit_amid_rebalance(
+        self, offsets: Mapping[TopicPartition, OffsetAndMetadata], seconds: float
+    ) -> None:
+        """`commit` for a listener's coroutines."""
+        await self._coordinator._commit_offsets_sync_async(offsets, timeout_ms=seconds * 1000)
+
+    async def pause_amid_rebalance(self, seconds: float) -> None:
+        """Lets heartbeats go on meanwhile."""
+        await self._coordinator._net.sleep(seconds)

@@ -25,6 +25,7 @@ from pydantic.fields import FieldInfo
 from corridor.codes import CODES, Reject
 from corridor.decoding import Decoder, Rejected, dead_letter
 from corridor.models import DeadLetter, Itinerary, Message, Origin, TrackingEvent
+from sinks.clickhouse.intents import Offsets
 from sinks.clickhouse.tables import CODE, DEAD_LETTERS, OPTIONAL_TIME, TEXT, TIME, Column, Table
 
 Values = list[Any]
@@ -89,6 +90,22 @@ class Reader:
             messages, records = self._read_one_by_one(partition, records, rejected)
             columns, count = self._columns(partition, messages, records)
         return Rows(columns, count, rejected)
+
+    def expired(self, partition: TopicPartition, offsets: Offsets) -> Rows:
+        """What stands for records that Kafka has deleted before they became rows: one letter."""
+        letter = dead_letter(
+            Rejected(
+                Reject.EXPIRED,
+                None,
+                f"offsets {offsets.first} to {offsets.end - 1} were deleted by retention before "
+                f"they were confirmed to be in {self.table.name}",
+            ),
+            origin=_origin(partition, offsets.first),
+            key=None,
+            payload=None,
+            time=datetime.now(UTC),
+        )
+        return Rows([[] for _ in self.table.all_columns], 0, [letter])
 
     def _read_one_by_one(
         self, partition: TopicPartition, records: Sequence[Record], rejected: list[DeadLetter]
@@ -157,11 +174,16 @@ class Reader:
 def _letter(rejected: Rejected, partition: TopicPartition, record: Record) -> DeadLetter:
     return dead_letter(
         rejected,
-        origin=Origin(topic=partition.topic, partition=partition.partition, offset=record.offset),
+        origin=_origin(partition, record.offset),
         key=record.key,
         payload=record.value,
-        time=datetime.now(UTC),
+        # by the record's clock: a record that is read again gives the same letter
+        time=EPOCH + timedelta(milliseconds=max(0, record.timestamp)),
     )
+
+
+def _origin(partition: TopicPartition, offset: int) -> Origin:
+    return Origin(topic=partition.topic, partition=partition.partition, offset=offset)
 
 
 def _path(error: Exception) -> str | None:

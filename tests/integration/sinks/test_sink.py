@@ -264,7 +264,7 @@ def test_a_stopped_sink_has_written_and_committed_what_it_read(flow: Flow) -> No
     flow.publish("events", events(100))
     with flow.sinking() as sink:
         wait_until(
-            lambda: sum(batch.rows for batch in sink._by_table()) == 100, what="all is collected"
+            lambda: sum(lane.batch.rows for lane in sink._lanes.values()) == 100, what="all is collected"
         )
         assert flow.count("events") == 0
     assert flow.count("events") == 100
