@@ -106,7 +106,7 @@ class _SinkWithoutIntents(_MortalSink):
 def run(order: Order) -> None:
     """The process; returns when it is told to stop, and has."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
-    configure_logging("ERROR")
+    configure_logging(os.environ.get("KILLS_LOG", "ERROR"))
     consumer.MAX_POLL_RECORDS = RECORDS_A_POLL
     fuse, chance = _Fuse(order), random.Random(order.seed)
 

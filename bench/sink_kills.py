@@ -92,6 +92,7 @@ class Arena:
         """
         self.settings = settings
         self.server = server
+        _wait_for_coordinators(settings)
         schema.apply(settings)
         window = f"SETTINGS non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}"
         columns = "_topic LowCardinality(String), _partition Int32"
@@ -423,6 +424,21 @@ def _outage(arena: Arena, rounds: int, seed: int) -> Callable[[], None]:
 
     barrier = threading.Barrier(rounds, action=strike)
     return lambda: (barrier.wait(120), None)[1]
+
+
+def _wait_for_coordinators(settings: Settings) -> None:
+    """A fresh broker makes the topic for commits when first asked, and all groups wait for it."""
+    with KafkaAdminClient(bootstrap_servers=settings.kafka) as admin:
+        deadline = time.monotonic() + ROUND_SECONDS
+        while True:
+            try:
+                admin.list_group_offsets([f"group{number}" for number in range(20)])
+            except KafkaError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
+            else:
+                return
 
 
 def _event(source: str, number: int) -> bytes:

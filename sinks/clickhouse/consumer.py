@@ -28,6 +28,7 @@ from kafka.errors import (
     KafkaError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    RebalanceInProgressError,
 )
 
 from corridor import topics
@@ -64,6 +65,8 @@ STOP_SECONDS = 20
 """A stop writes what waits, for this long; what is left is read again after the next start."""
 STALLED_SECONDS = 60
 """The loop turns several times a second; longer than this is a fault."""
+
+_REBALANCES = (CommitFailedError, RebalanceInProgressError)
 
 _log = structlog.get_logger("sinks.clickhouse")
 
@@ -327,7 +330,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         elif self._unsaid_since is None:
             self._unsaid_since = now
         overdue = self._unsaid_since is not None and now >= self._unsaid_since + CONFIRM_SECONDS
-        if not (leases or overdue or (unsaid and at_once)):
+        if not (leases or overdue or (unsaid and at_once)) or not self._consumer.is_stable():
             return
         lanes = unsaid | leases
         statements = {partition: lane.statement for partition, lane in lanes.items()}
@@ -335,7 +338,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._commit({p: self._offset(intent) for p, intent in statements.items()})
         except KafkaError as error:
             # a rebalance, most often: after it, what is still ours is committed
-            if not error.retriable and not isinstance(error, CommitFailedError):
+            if not error.retriable and not isinstance(error, _REBALANCES):
                 raise
             _log.info("commit failed, will be tried again", error=repr(error))
             return
@@ -383,6 +386,9 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     def _close(self) -> None:
         deadline = time.monotonic() + STOP_SECONDS
         while time.monotonic() < deadline:
+            # nothing more is read, but a rebalance goes on only within a poll
+            self._consumer.pause(*self._consumer.assignment())
+            self._poll(WAIT_WHILE_WRITING_SECONDS)
             self._seal(time.monotonic(), all_of_it=True)
             self._declare(at_once=True)
             self._settle()
@@ -390,7 +396,6 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 lane.block is None and lane.statement == lane.said for lane in self._lanes.values()
             ):
                 break
-            time.sleep(WAIT_WHILE_WRITING_SECONDS)
         else:
             _log.warning("stopped with rows that will be read again")
         self._writer.close(deadline)

@@ -97,6 +97,10 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         )
         return {partition: commit for partition, commit in found.items() if commit.offset >= 0}
 
+    def is_stable(self) -> bool:
+        """False amid a rebalance, which a poll has to end before anything can be committed."""
+        return self._coordinator.generation_if_stable() is not None
+
     # inside of a rebalance, where kafka-python's loop must not be blocked -------------------------
 
     async def commit_amid_rebalance(
