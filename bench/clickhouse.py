@@ -13,9 +13,10 @@ class ClickHouse:
     """An embedded ClickHouse on free ports; it is not running before `start`."""
 
     def __init__(self, directory: Path) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(
-            ("127.0.0.1", 0)
-        ) as other:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as one,
+            socket.create_server(("127.0.0.1", 0)) as other,
+        ):
             self.port, self.http_port = (int(s.getsockname()[1]) for s in (one, other))
         self._directory = directory
         self._process: subprocess.Popen[bytes] | None = None

@@ -1,4 +1,4 @@
-"""A TCP proxy to ClickHouse that loses one reply: the server has done it, the client never hears."""
+"""A TCP proxy to ClickHouse that loses one reply: what is done, the client never hears of."""
 
 import select
 import socket

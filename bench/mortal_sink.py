@@ -26,7 +26,8 @@ from sinks.clickhouse.tables import EVENTS
 
 SESSION_SECONDS = 1.0
 """The shortest that the embedded Kafka allows."""
-RECORDS_A_POLL = 25
+RECORDS_A_POLL = (8, 40)
+"""Fewest and most; each process cuts its batches otherwise, as another load would."""
 LONGEST_INSERT_SECONDS = 0.006
 """A death in the insert comes within this; an insert of these blocks takes about as long."""
 PAUSE_SECONDS = 0.2
@@ -107,8 +108,8 @@ def run(order: Order) -> None:
     """The process; returns when it is told to stop, and has."""
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     configure_logging(os.environ.get("KILLS_LOG", "ERROR"))
-    consumer.MAX_POLL_RECORDS = RECORDS_A_POLL
     fuse, chance = _Fuse(order), random.Random(order.seed)
+    consumer.MAX_POLL_RECORDS = chance.randint(*RECORDS_A_POLL)
 
     def insert(connection: Any, database: str, block: Block) -> None:
         if fuse.burns(Point.PAUSED):

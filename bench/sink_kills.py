@@ -49,7 +49,7 @@ from bench.mortal_sink import Order, Point
 from corridor.models import DeadLetter, TrackingEvent
 from corridor.settings import Settings
 from sinks.clickhouse import schema
-from sinks.clickhouse.tables import DEDUPLICATION_WINDOW, EVENTS
+from sinks.clickhouse.tables import DEDUPLICATION_WINDOW
 
 PARTITIONS = 4
 RECORDS = 300
@@ -176,7 +176,10 @@ class Round:
             port: Where it believes ClickHouse to be.
         """
         order = replace(
-            self._order, point=point, nth=self.chance.randint(1, 4), seed=self.chance.getrandbits(32)
+            self._order,
+            point=point,
+            nth=self.chance.randint(1, 4),
+            seed=self.chance.getrandbits(32),
         )
         if port is not None:
             order = replace(
@@ -220,7 +223,8 @@ class Round:
             if not error.retriable:
                 raise
             return False
-        return sum(c.offset for c in commits.values() if c.offset > 0) == self._published
+        confirmed = sum(commit.offset for commit in commits.values() if commit.offset > 0)
+        return bool(confirmed == self._published)
 
     # what came of it ---------------------------------------------------------------------------
 
@@ -423,7 +427,11 @@ def _outage(arena: Arena, rounds: int, seed: int) -> Callable[[], None]:
         server.start()
 
     barrier = threading.Barrier(rounds, action=strike)
-    return lambda: (barrier.wait(120), None)[1]
+
+    def wait() -> None:
+        barrier.wait(120)
+
+    return wait
 
 
 def _wait_for_coordinators(settings: Settings) -> None:
@@ -488,11 +496,13 @@ def arena() -> Iterator[Arena]:
 
 
 def main() -> None:
-    """Plays, prints, and fails where something differs (or, without intents, where nothing does)."""
+    """Plays and prints; fails where something differs or, without intents, where nothing does."""
     parser = argparse.ArgumentParser(prog="python -m bench.sink_kills", description=__doc__)
     parser.add_argument("--rounds", type=int, default=100, help="of each fault")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--fault", choices=FAULTS, action="append", help="only this; may be repeated")
+    parser.add_argument(
+        "--fault", choices=FAULTS, action="append", help="only this; may be repeated"
+    )
     parser.add_argument("--without-intent", action="store_true")
     parser.add_argument("--json", action="store_true", dest="as_json")
     arguments = parser.parse_args()

@@ -183,6 +183,8 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         return polled
 
     def _wait(self) -> float:
+        if not self._consumer.is_stable():
+            return LONGEST_WAIT_SECONDS  # a join that ends between two polls is begun again
         if self._unsaid_since is not None or any(lane.block for lane in self._lanes.values()):
             return WAIT_WHILE_WRITING_SECONDS
         now = time.monotonic()
@@ -388,7 +390,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         while time.monotonic() < deadline:
             # nothing more is read, but a rebalance goes on only within a poll
             self._consumer.pause(*self._consumer.assignment())
-            self._poll(WAIT_WHILE_WRITING_SECONDS)
+            self._poll(self._wait())
             self._seal(time.monotonic(), all_of_it=True)
             self._declare(at_once=True)
             self._settle()

@@ -80,6 +80,14 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         super().__init__(*topics, metrics_enabled=False, **configs)
         self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
 
+    def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
+        # A join for the sake of new metadata (a topic is there, at last) is forgotten by kafka-python
+        # 3.0.12 when the poll that began it ends before it: the member would wait for ever.
+        if self._coordinator.rejoining:
+            self._coordinator.request_rejoin()
+        polled: dict[TopicPartition, list[Any]] = super().poll(*arguments, **options)
+        return polled
+
     def topic_id(self, topic: str) -> str:
         """Kafka's id of a topic: another one when the topic is deleted and made again."""
         return str(self._cluster.topic_id(topic) or topic)

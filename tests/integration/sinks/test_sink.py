@@ -1,23 +1,20 @@
 """Every record that can be a row is one, whatever happens on the way."""
 
-import random
-import sys
-import threading
 import time
 from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from corridor.models import Origin
 from sinks.clickhouse import client
 from sinks.clickhouse.batches import Block
 from sinks.clickhouse.client import Writer
+from sinks.clickhouse.intents import Intent
 from tests.integration.sinks.flow import PARTITIONS, Flow, estimate, events, outcome
-from tests.integration.sinks.process import POINTS
 from tests.support import ClickHouse, clickhouse_command, free_port, running, wait_until
 
 pytestmark = pytest.mark.stack
@@ -146,49 +143,6 @@ def _deleted(admin: Any, group: str) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seed", range(len(POINTS)))
-def test_a_sink_killed_at_any_point_loses_nothing(flow: Flow, tmp_path: Path, seed: int) -> None:
-    chance = random.Random(seed)
-    flow.batch_rows = 200
-    flow.publish("events", events(3000))
-    flow.publish("dead_letters", [b"junk"])
-    environment = {
-        "CORRIDOR_KAFKA": flow.kafka,
-        "CORRIDOR_CLICKHOUSE_PORT": str(flow.clickhouse.port),
-        "CORRIDOR_CLICKHOUSE_DATABASE": flow.name,
-        "CORRIDOR_GROUP": flow.name,
-        "CORRIDOR_BATCH_ROWS": "200",
-        "CORRIDOR_BATCH_SECONDS": "0.05",
-    }
-    module = [sys.executable, "-m", "tests.integration.sinks.process", flow.name]
-    point = POINTS[seed]
-    log = tmp_path / "log"
-    nth = str(chance.randint(1, 3))
-    with running([*module, point, nth], log, env=environment) as process:
-        wait_until(lambda: process.poll() is not None, what=f"death {point}")
-    flow.publish("events", events(500, first=3000))
-    with running([*module, "never", "0"], log, env=environment):
-        flow.wait_until_committed(120)
-    assert numbers(flow) == list(range(3500))
-    assert flow.count("dead_letters") == 1
-
-
-def test_a_lost_reply_repeats_the_insert_and_not_the_rows(flow: Flow) -> None:
-    lost = threading.Event()
-
-    def insert(connection: Any, database: str, block: Block) -> None:
-        client.insert(connection, database, block)
-        if not lost.is_set():
-            lost.set()
-            raise ConnectionResetError("the reply is lost")
-
-    flow.publish("events", events(1000))
-    with flow.sinking(Writer(flow.settings, insert=insert)):
-        flow.wait_until_committed()
-    assert lost.is_set()
-    assert numbers(flow) == list(range(1000))
-
-
 def test_a_sink_outlives_a_clickhouse_that_is_away(kafka: str, tmp_path: Path) -> None:
     server = ClickHouse("127.0.0.1", free_port(), free_port())
     command = clickhouse_command(tmp_path / "data", server.port, server.http_port)
@@ -209,20 +163,6 @@ def test_a_sink_outlives_a_clickhouse_that_is_away(kafka: str, tmp_path: Path) -
         with running(command, log, ready=ready):
             flow.wait_until_committed()
             assert numbers(flow) == list(range(4000))
-
-
-def test_sinks_that_join_and_leave_share_the_work_and_lose_nothing(flow: Flow) -> None:
-    flow.batch_rows = 100
-    flow.publish("events", events(1000))
-    with flow.sinking() as first:
-        wait_until(lambda: first.ready() is None, what="the first has partitions")
-        with flow.sinking() as second:
-            flow.publish("events", events(1000, first=1000))
-            wait_until(lambda: second.ready() is None, what="the second has partitions")
-            flow.publish("events", events(1000, first=2000))
-        flow.publish("events", events(1000, first=3000))
-        flow.wait_until_committed()
-    assert numbers(flow) == list(range(4000))
 
 
 def test_poison_goes_to_the_quarantine_and_what_is_around_it_goes_on(flow: Flow) -> None:
@@ -264,7 +204,8 @@ def test_a_stopped_sink_has_written_and_committed_what_it_read(flow: Flow) -> No
     flow.publish("events", events(100))
     with flow.sinking() as sink:
         wait_until(
-            lambda: sum(lane.batch.rows for lane in sink._lanes.values()) == 100, what="all is collected"
+            lambda: sum(lane.batch.rows for lane in sink._lanes.values()) == 100,
+            what="all is collected",
         )
         assert flow.count("events") == 0
     assert flow.count("events") == 100
@@ -303,3 +244,81 @@ def test_a_topic_that_is_deleted_and_made_again_is_read_from_its_start(flow: Flo
     with flow.sinking():
         flow.wait_for("events", 60)
     assert numbers(flow) == list(range(60))
+
+
+def test_what_retention_has_deleted_is_told_in_the_quarantine_and_never_skipped(
+    flow: Flow,
+) -> None:
+    flow.publish("events", events(20), 0)
+    with flow.sinking():
+        flow.wait_until_committed()
+    flow.publish("events", events(20, first=20), 0)
+    partition = TopicPartition(flow.topic("events"), 0)
+    with KafkaAdminClient(bootstrap_servers=flow.kafka) as admin:
+        admin.delete_records({partition: 30})
+    with flow.sinking():
+        flow.wait_for("dead_letters", 1)
+        flow.wait_until_committed()
+    assert numbers(flow) == [*range(20), *range(30, 40)]
+    [letter] = flow.dead_letters()
+    assert (letter.reason, letter.origin.offset) == ("EXPIRED", 20)
+    assert "offsets 20 to 29" in letter.detail
+
+
+def test_what_was_declared_is_sent_again_with_the_same_token_and_in_the_same_bounds(
+    flow: Flow,
+) -> None:
+    flow.publish("events", events(60), 0)
+    topic_id = declare(flow, first=10, end=33)
+    sent: list[tuple[str, int]] = []
+
+    def insert(connection: Any, database: str, block: Block) -> None:
+        sent.append((block.token, block.rows))
+        client.insert(connection, database, block)
+
+    with flow.sinking(Writer(flow.settings, insert=insert)):
+        flow.wait_until_committed()
+    assert sent == [(f"{topic_id}:0:10:33:events", 23), (f"{topic_id}:0:33:60:events", 27)]
+
+
+def test_a_declared_range_that_has_become_empty_is_confirmed(flow: Flow) -> None:
+    flow.publish("events", events(60), 0)
+    declare(flow, first=10, end=33)
+    partition = TopicPartition(flow.topic("events"), 0)
+    with KafkaAdminClient(bootstrap_servers=flow.kafka) as admin:
+        admin.delete_records({partition: 40})
+    with flow.sinking():
+        flow.wait_until_committed()
+    assert numbers(flow) == list(range(40, 60))
+    assert [letter.origin.offset for letter in flow.dead_letters()] == [10]
+
+
+def test_a_plain_offset_of_another_release_is_gone_on_from(flow: Flow) -> None:
+    flow.publish("events", events(60), 0)
+    partition = TopicPartition(flow.topic("events"), 0)
+    commit(flow, {partition: OffsetAndMetadata(25, "", -1)})
+    with flow.sinking():
+        flow.wait_until_committed()
+    assert numbers(flow) == list(range(25, 60))
+
+
+def declare(flow: Flow, *, first: int, end: int) -> str:
+    """Leaves what a sink leaves that died while it wrote; returns the topic's id."""
+    topic = flow.topic("events")
+    with KafkaAdminClient(bootstrap_servers=flow.kafka) as admin:
+        [found] = admin.describe_topics([topic])
+    topic_id = str(found["topic_id"])
+    intent = Intent(topic_id, "events", first, end)
+    commit(flow, {TopicPartition(topic, 0): intent.commit()})
+    return topic_id
+
+
+def commit(flow: Flow, offsets: dict[TopicPartition, OffsetAndMetadata]) -> None:
+    consumer = KafkaConsumer(
+        bootstrap_servers=flow.kafka,
+        group_id=f"{flow.name}-clickhouse",
+        enable_auto_commit=False,
+    )
+    consumer.assign(list(offsets))
+    consumer.commit(offsets)
+    consumer.close()

@@ -1,33 +1,31 @@
 """What is collected between two inserts."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka import TopicPartition
 
-from sinks.clickhouse.batches import Batch, Chunk, Offsets, Policy
+from sinks.clickhouse.batches import Batch, Chunk, Policy
+from sinks.clickhouse.intents import Intent, Offsets
+from sinks.clickhouse.lanes import Lane
 from sinks.clickhouse.rows import Reader
 from sinks.clickhouse.tables import EVENTS
 from tests.unit.sinks.messages import Record
 
-A, B = TopicPartition("events", 0), TopicPartition("events", 1)
+A = TopicPartition("events", 0)
 READER = Reader(EVENTS)
 
 
-def chunk(partition: TopicPartition, first: int, count: int, *, junk: bool = False) -> Chunk:
+def chunk(first: int, count: int, *, junk: bool = False) -> Chunk:
     """Consecutive events, one second of Kafka's time apart."""
     records = [
         Record(offset, offset * 1000, None, value(offset)) for offset in range(first, first + count)
     ]
     if junk:
         records[0] = records[0]._replace(value=b"junk")
-    return Chunk(
-        READER.read(partition, records), Offsets(first, first + count), 100 * count, first * 1000
-    )
+    return Chunk(READER.read(A, records), Offsets(first, first + count), 100 * count, first * 1000)
 
 
 def value(offset: int) -> bytes:
@@ -43,139 +41,124 @@ def value(offset: int) -> bytes:
     ).encode()
 
 
-def batch(rows: int = 100, seconds: float = 1.0, size: int = 1_000_000) -> Batch:
-    return Batch(EVENTS, Policy(rows, seconds, size))
+def batch(
+    rows: int = 100, seconds: float = 1.0, size: int = 1_000_000, until: int | None = None
+) -> Batch:
+    return Batch(A, EVENTS, Policy(rows, seconds, size), first=0, until=until)
 
 
-def offsets_in(columns: Sequence[list[Any]]) -> list[tuple[int, int]]:
-    return list(zip(columns[-3], columns[-2], strict=True))
+AGE = 1.0
+NEVER = float("inf")
 
 
 def test_an_empty_batch_is_never_due() -> None:
-    assert batch().due_in(now=1e9) == float("inf")
+    assert batch().due_in(1e9, AGE) == NEVER
 
 
 def test_a_batch_is_due_when_its_first_record_is_old_enough() -> None:
-    waiting = batch(seconds=1.0)
-    waiting.add(A, chunk(A, 0, 1), now=10.0)
-    waiting.add(A, chunk(A, 1, 1), now=10.9)
-    assert waiting.due_in(now=10.25) == pytest.approx(0.75)
-    assert waiting.due_in(now=11.0) == 0
+    waiting = batch()
+    waiting.add(chunk(0, 1), now=10.0)
+    waiting.add(chunk(1, 1), now=10.9)
+    assert waiting.due_in(10.25, AGE) == pytest.approx(0.75)
+    assert waiting.due_in(11.0, AGE) == 0
 
 
 def test_a_batch_is_due_at_its_number_of_rows() -> None:
     waiting = batch(rows=5)
-    waiting.add(A, chunk(A, 0, 4), now=0.0)
-    assert not waiting.full
-    waiting.add(B, chunk(B, 0, 1), now=0.0)
-    assert waiting.full
-    assert waiting.due_in(now=0.0) == 0
+    waiting.add(chunk(0, 4), now=0.0)
+    assert not waiting.complete
+    waiting.add(chunk(4, 1), now=0.0)
+    assert waiting.due_in(0.0, AGE) == 0
 
 
 def test_a_batch_is_due_at_its_number_of_bytes() -> None:
     waiting = batch(size=300)
-    waiting.add(A, chunk(A, 0, 3), now=0.0)
-    assert waiting.full
+    waiting.add(chunk(0, 3), now=0.0)
+    assert waiting.complete
 
 
-def test_a_block_holds_the_rows_of_every_partition_in_order() -> None:
-    waiting = batch()
-    waiting.add(B, chunk(B, 7, 2), now=0.0)
-    waiting.add(A, chunk(A, 3, 1), now=0.0)
-    waiting.add(B, chunk(B, 9, 1), now=0.0)
-    block = waiting.seal(str)
-    assert offsets_in(block.columns) == [(0, 3), (1, 7), (1, 8), (1, 9)]
-    assert block.offsets == {A: (3, 4), B: (7, 10)}
-    assert (block.rows, block.oldest) == (4, {"events": 3000})
-    assert waiting.empty
+def test_batches_get_older_when_many_partitions_would_make_too_many_blocks() -> None:
+    policy = Policy(rows=100, seconds=1.0, blocks_per_second=20)
+    assert policy.age(partitions=8) == 1.0
+    assert policy.age(partitions=60) == 3.0
+
+
+def test_what_was_declared_is_due_when_all_of_it_is_there_and_not_before() -> None:
+    waiting = batch(rows=2, until=4)
+    waiting.add(chunk(0, 3), now=0.0)
+    assert waiting.due_in(1e9, AGE) == NEVER
+    waiting.add(chunk(3, 1), now=0.0)
+    assert waiting.due_in(0.0, AGE) == 0
+
+
+def test_what_was_declared_is_due_when_kafka_has_no_more_of_it() -> None:
+    waiting = batch(until=9)
+    waiting.add(chunk(0, 3), now=0.0)
+    waiting.read_to(8)
+    assert not waiting.complete
+    waiting.read_to(9)
+    assert waiting.seal("id").intent == Intent("id", "events", 0, 9)
+
+
+def test_a_declared_range_of_which_nothing_is_left_is_a_block_without_rows() -> None:
+    waiting = batch(until=9)
+    waiting.read_to(12)
+    block = waiting.seal("id")
+    assert (block.rows, block.intent) == (0, Intent("id", "events", 0, 9))
 
 
 def test_offsets_without_rows_are_written_too() -> None:
     waiting = batch()
-    waiting.add(A, chunk(A, 0, 1, junk=True), now=0.0)
+    waiting.add(chunk(0, 1, junk=True), now=0.0)
     assert not waiting.empty
-    block = waiting.seal(str)
-    assert (block.rows, block.offsets) == (0, {A: (0, 1)})
-    assert len(block.rejected) == 1
+    block = waiting.seal("id")
+    assert (block.rows, block.intent.end, len(block.rejected)) == (0, 1, 1)
 
 
-def test_records_that_come_again_replace_those_that_wait() -> None:
-    waiting = batch()
-    waiting.add(A, chunk(A, 5, 3), now=0.0)
-    waiting.add(A, chunk(A, 5, 1), now=0.0)
-    assert waiting.seal(str).offsets == {A: (5, 6)}
+def test_records_that_come_twice_or_are_beyond_what_was_declared_are_refused() -> None:
+    waiting = batch(until=4)
+    waiting.add(chunk(0, 2), now=0.0)
+    for wrong in (chunk(1, 1), chunk(2, 3)):
+        with pytest.raises(ValueError, match="after 2"):
+            waiting.add(wrong, now=0.0)
 
 
-def test_what_is_forgotten_is_neither_written_nor_committed() -> None:
-    waiting = batch()
-    waiting.add(A, chunk(A, 0, 2), now=0.0)
-    waiting.add(B, chunk(B, 0, 3), now=0.0)
-    waiting.forget([A])
-    block = waiting.seal(str)
-    assert (block.rows, block.offsets) == (3, {B: (0, 3)})
-
-
-def test_a_block_in_flight_commits_only_what_is_still_owned() -> None:
-    waiting = batch()
-    waiting.add(A, chunk(A, 0, 2), now=0.0)
-    waiting.add(B, chunk(B, 0, 3), now=0.0)
-    block = waiting.seal(str)
-    token = block.token
-    block.forget([A])
-    assert (block.rows, block.offsets, block.token) == (5, {B: (0, 3)}, token)
-
-
-def test_the_same_offsets_have_the_same_token_however_they_came() -> None:
+def test_the_same_range_is_the_same_block_however_it_came() -> None:
     together, apart = batch(), batch()
-    together.add(A, chunk(A, 0, 4), now=0.0)
-    apart.add(A, chunk(A, 0, 1), now=0.0)
-    apart.add(A, chunk(A, 1, 3), now=5.0)
-    assert together.seal(str).token == apart.seal(str).token
+    together.add(chunk(0, 4), now=0.0)
+    apart.add(chunk(0, 1), now=0.0)
+    apart.add(chunk(1, 3), now=5.0)
+    one, other = together.seal("id"), apart.seal("id")
+    assert (one.token, one.columns) == (other.token, other.columns)
 
 
-def test_other_offsets_have_another_token() -> None:
-    tokens = set()
-    for partition, first, count in ((A, 0, 4), (A, 0, 5), (A, 1, 3), (B, 0, 4)):
-        waiting = batch()
-        waiting.add(partition, chunk(partition, first, count), now=0.0)
-        tokens.add(waiting.seal(str).token)
-    assert len(tokens) == 4
+def test_a_lane_says_what_was_declared_until_that_is_written() -> None:
+    lane = Lane("id", batch(until=4))
+    assert lane.statement == Intent("id", "events", 0, 4)
+    lane.batch.add(chunk(0, 4), now=0.0)
+    lane.seal()
+    assert lane.statement == Intent("id", "events", 0, 4)
+    lane.confirm()
+    assert lane.statement == Intent("id", "events", 4, 4)
 
 
-def test_a_topic_that_was_made_again_has_other_tokens() -> None:
-    first, second = batch(), batch()
-    first.add(A, chunk(A, 0, 4), now=0.0)
-    second.add(A, chunk(A, 0, 4), now=0.0)
-    assert first.seal(lambda topic: "id1").token != second.seal(lambda topic: "id2").token
-
-
-@given(
-    st.lists(
-        st.tuples(st.sampled_from([A, B]), st.integers(1, 4)) | st.sampled_from(["seal", A, B]),
-        max_size=30,
-    )
-)
-def test_every_record_is_in_one_block_unless_its_partition_was_forgotten(
-    steps: list[tuple[TopicPartition, int] | TopicPartition | str],
-) -> None:
-    waiting = batch()
-    ends = {A: 0, B: 0}
-    committed = {A: 0, B: 0}
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)) | st.just("seal"), max_size=30))
+def test_blocks_adjoin_and_hold_every_record_once(steps: list[tuple[int, int] | str]) -> None:
+    lane = Lane("id", batch())
+    published: list[int] = []
+    written: list[int] = []
     for step in [*steps, "seal"]:
-        if isinstance(step, TopicPartition):  # forgotten, and read again from what is committed
-            waiting.forget([step])
-            ends[step] = committed[step]
-        elif isinstance(step, tuple):
-            partition, count = step
-            waiting.add(partition, chunk(partition, ends[partition], count), now=0.0)
-            ends[partition] += count
-        else:
-            block = waiting.seal(str)
-            written = offsets_in(block.columns)
-            for partition, (first, end) in block.offsets.items():
-                assert first == committed[partition]
-                assert [o for p, o in written if p == partition.partition] == [*range(first, end)]
-                committed[partition] = end
-            assert block.rows == len(written)
-            assert (waiting.rows, waiting.bytes, waiting.empty) == (0, 0, True)
-    assert committed == ends
+        if isinstance(step, tuple):  # a few offsets are missing, then come records
+            missing, count = step
+            first = lane.batch.end + missing
+            lane.batch.add(chunk(first, count), now=0.0)
+            published += range(first, first + count)
+        elif not lane.batch.empty:
+            lane.seal()
+            assert lane.block is not None
+            assert lane.block.intent.first == lane.confirmed
+            assert lane.block.rows == len(lane.block.columns[0])
+            written += lane.block.columns[-2]
+            lane.confirm()
+    assert written == published
+    assert lane.confirmed == lane.batch.end
