@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     )
     batch_rows: int = Field(50_000, ge=1, description="The sink writes a batch at this many rows,")
     batch_seconds: float = Field(1.0, gt=0, description="or when its first row is this old.")
+    delivery: Literal["exactly-once", "at-least-once"] = Field(
+        "exactly-once",
+        description="A ClickHouse that cannot tell a repeated block is refused, or only warned of.",
+    )
 
     parties: Path | None = Field(
         None, description="File of the parties that may push, with their hashed tokens."

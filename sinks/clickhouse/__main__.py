@@ -10,7 +10,9 @@ from kafka.errors import KafkaError
 
 from corridor import settings
 from corridor.observability import ObservabilityServer, configure_logging
+from sinks.clickhouse import selftest
 from sinks.clickhouse.consumer import Sink
+from sinks.clickhouse.tables import TABLES
 
 
 def main() -> None:
@@ -45,6 +47,12 @@ def main() -> None:
     with ObservabilityServer(
         known.host, arguments.metrics_port, healthy=sink.healthy, ready=sink.ready
     ):
+        try:
+            selftest.run(known, TABLES, stopped=sink.stopped)
+        except selftest.Unfit as error:
+            raise SystemExit(
+                f"Not fit for exactly once (CORRIDOR_DELIVERY=at-least-once goes on): {error}"
+            ) from None
         sink.run()
 
 

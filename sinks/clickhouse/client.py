@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from clickhouse_driver import Client
-from clickhouse_driver.errors import Error
+from clickhouse_driver.errors import Error, ServerException
 from kafka import TopicPartition
 
 from corridor.metrics import INSERT_FAILURES, INSERT_ROWS, INSERT_SECONDS, ROWS
@@ -56,14 +56,19 @@ def insert(client: Client, database: str, block: Block) -> None:
         f"INSERT INTO {database}.{block.table.name} ({names}) VALUES",
         block.columns,
         columnar=True,
-        settings={
-            "async_insert": 0,  # the default of new servers; confirms before rows are durable
-            "insert_deduplicate": 1,
-            "insert_deduplication_token": block.token,
-            "deduplicate_blocks_in_dependent_materialized_views": 1,
-            "max_partitions_per_insert_block": 0,  # times come from outside: no limit to trip over
-        },
+        settings=deduplication(block.token),
     )
+
+
+def deduplication(token: str) -> dict[str, str | int]:
+    """Settings of an INSERT by which ClickHouse drops it if it was done before."""
+    return {
+        "async_insert": 0,  # the default of new servers; confirms before rows are durable
+        "insert_deduplicate": 1,
+        "insert_deduplication_token": token,
+        "deduplicate_blocks_in_dependent_materialized_views": 1,
+        "max_partitions_per_insert_block": 0,  # times come from outside: no limit to trip over
+    }
 
 
 class Writer:
@@ -218,5 +223,6 @@ class _Turn:
 
 
 def summary(error: BaseException | None) -> str:
-    """The first line of what an error says."""
-    return str(error).partition("\n")[0][:500] or type(error).__name__
+    """One line of what an error says."""
+    text = error.message if isinstance(error, ServerException) else str(error)
+    return text.partition("\n")[0][:500] or type(error).__name__

@@ -127,6 +127,10 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         """Makes `run` write what waits, commit and return. Safe in a signal handler."""
         self._stopping.set()
 
+    def stopped(self) -> bool:
+        """`stop` was called."""
+        return self._stopping.is_set()
+
     def healthy(self) -> str | None:
         """None while the loop turns."""
         still = time.monotonic() - self._turned

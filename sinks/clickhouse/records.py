@@ -81,8 +81,8 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
 
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
-        # A join for the sake of new metadata (a topic is there, at last) is forgotten by kafka-python
-        # 3.0.12 when the poll that began it ends before it: the member would wait for ever.
+        # A join for the sake of new metadata (a topic has come) is forgotten by kafka-python 3.0.12
+        # when the poll that began it ends before it: the member would wait for ever.
         if self._coordinator.rejoining:
             self._coordinator.request_rejoin()
         polled: dict[TopicPartition, list[Any]] = super().poll(*arguments, **options)
