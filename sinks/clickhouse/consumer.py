@@ -155,8 +155,11 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
 
     def _turn(self) -> None:
         self._hold_back()
-        for partition, records in self._poll(self._wait()).items():
-            self._collect(partition, records)
+        polled = self._poll(self._wait())
+        self._doubt()
+        for partition, records in polled.items():
+            if partition in self._lanes:
+                self._collect(partition, records)
         self._take_over()
         now = time.monotonic()
         self._turned = now
@@ -229,6 +232,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         new = sorted(self._new & self._consumer.assignment())
         if not new:
             return
+        membership = self._consumer.membership
         try:
             commits = self._consumer.commits(new, ANSWER_SECONDS)
             beginnings = self._consumer.beginning_offsets(new, timeout_ms=ANSWER_SECONDS * 1000)
@@ -239,7 +243,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             topic_id = self._consumer.topic_id(partition.topic)
             first, until, lost = start(commits.get(partition), topic_id, beginnings[partition])
             table = self._tables[partition.topic]
-            lane = Lane(topic_id, Batch(partition, table, self._policy, first, until))
+            lane = Lane(topic_id, membership, Batch(partition, table, self._policy, first, until))
             self._lanes[partition] = lane
             self._consumer.seek(partition, first)
             if until is not None:
@@ -249,6 +253,19 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 self._report(lane, lost)
                 self._consumer.seek(partition, lost.end)
         self._new.difference_update(new)
+
+    def _doubt(self) -> None:
+        """Takes partitions over anew that may have been another's since they were taken over."""
+        now = self._consumer.membership
+        lost = [p for p, lane in self._lanes.items() if lane.membership != now]
+        if lost and self._consumer.is_stable():
+            self._start_anew(lost)
+
+    def _start_anew(self, partitions: Collection[TopicPartition]) -> None:
+        self._drop(partitions)
+        assigned = self._consumer.assignment() & set(partitions)
+        self._consumer.pause(*assigned)
+        self._new.update(assigned)
 
     def _jump(self, partition: TopicPartition, position: int) -> None:
         """Kafka has nothing at the position any more: what is missing is told, never skipped."""
@@ -261,9 +278,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         lane = self._lanes[partition]
         if lane.topic_id != self._consumer.topic_id(partition.topic):
             _log.warning("the topic was made again", partition=partition)
-            self._drop([partition])
-            self._consumer.pause(partition)
-            self._new.add(partition)
+            self._start_anew([partition])
         elif position < beginning:
             if lane.batch.until is not None and lane.batch.until <= beginning:
                 lane.batch.until = None
@@ -278,7 +293,9 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             )
             self._drop([partition])
             self._lanes[partition] = Lane(
-                lane.topic_id, Batch(partition, lane.batch.table, self._policy, end)
+                lane.topic_id,
+                lane.membership,
+                Batch(partition, lane.batch.table, self._policy, end),
             )
             self._consumer.seek(partition, end)
 
@@ -395,6 +412,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             # nothing more is read, but a rebalance goes on only within a poll
             self._consumer.pause(*self._consumer.assignment())
             self._poll(self._wait())
+            self._doubt()
             self._seal(time.monotonic(), all_of_it=True)
             self._declare(at_once=True)
             self._settle()
@@ -432,12 +450,16 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         for block in self._written:
             if not block.rejected:
                 self._confirm(block)
+        owned = {
+            partition: lane
+            for partition in revoked
+            if (lane := self._lanes.get(partition)) is not None
+            and lane.membership == self._consumer.membership
+        }
         statements = {
             partition: self._offset(lane.statement)
-            for partition in revoked
-            if (lane := self._lanes.get(partition))
-            and lane.statement != lane.said
-            and lane.block is None
+            for partition, lane in owned.items()
+            if lane.block is None and lane.statement != lane.said
         }
         with suppress(KafkaError):  # then the next owner repeats them
             await self._consumer.commit_amid_rebalance(

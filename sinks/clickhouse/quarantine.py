@@ -36,6 +36,8 @@ class Quarantine:
                 delivery.get(timeout=0)
         except KafkaError as error:
             _log.warning("dead letters not delivered, will be tried again", error=repr(error))
+            self.close(seconds=0)  # an idempotent producer may be beyond repair
+            self._producer = None
             return False
         for letter in letters:
             REJECTED.labels(letter.origin.topic, letter.reason).inc()
