@@ -24,7 +24,7 @@ class Policy:
     blocks_per_second: float = 20.0
     """For one table, of all partitions: ClickHouse merges each block, and remembers its token."""
     batches_in_memory: int = 4
-    """Rows and bytes of so many full batches may wait, in all partitions together."""
+    """Rows and bytes of so many full batches may be held, of all partitions together."""
 
     def age(self, partitions: int) -> float:
         """Seconds after which a batch is due, when so many partitions of its table have one."""
@@ -50,6 +50,7 @@ class Block:
     intent: Intent
     columns: list[Values]
     rows: int
+    bytes: int  # of the records
     oldest: int  # Kafka timestamp of the oldest record
     rejected: list[DeadLetter]
     lease: float = 0.0
@@ -145,6 +146,7 @@ class Batch:
             intent=Intent(topic_id, self.table.name, self.first, self.end),
             columns=columns,
             rows=self.rows,
+            bytes=self.bytes,
             oldest=min((chunk.oldest for chunk in self._chunks), default=0),
             rejected=[letter for chunk in self._chunks for letter in chunk.rows.rejected],
         )

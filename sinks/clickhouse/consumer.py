@@ -209,10 +209,12 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     def _hold_back(self) -> None:
         """Pauses partitions whose batch is full, and all while too much waits for its turn."""
         batches = {partition: lane.batch for partition, lane in self._lanes.items()}
+        blocks = [lane.block for lane in self._lanes.values() if lane.block is not None]
+        in_memory: list[Batch | Block] = [*batches.values(), *blocks]
         most = self._policy.batches_in_memory
         crowded = (
-            sum(batch.rows for batch in batches.values()) >= most * self._policy.rows
-            or sum(batch.bytes for batch in batches.values()) >= most * self._policy.bytes
+            sum(part.rows for part in in_memory) >= most * self._policy.rows
+            or sum(part.bytes for part in in_memory) >= most * self._policy.bytes
         )
         held = self._new | {
             partition

@@ -24,6 +24,7 @@ def block(partition: int, *, lease: float = 60.0) -> Block:
         intent=Intent("id", "events", 0, 1),
         columns=[],
         rows=1,
+        bytes=0,
         oldest=0,
         rejected=[],
         lease=time.monotonic() + lease,
