@@ -35,6 +35,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import Any
 
+import psutil
 from clickhouse_driver import Client
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient
@@ -304,7 +305,8 @@ def _pauses(round_: Round) -> bool:
 
 
 def _stands_still(process: ForkServerProcess) -> bool:
-    return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+    assert process.pid is not None
+    return psutil.Process(process.pid).status() == psutil.STATUS_STOPPED
 
 
 def _signal(process: ForkServerProcess, number: signal.Signals) -> None:

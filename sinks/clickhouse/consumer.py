@@ -22,7 +22,7 @@ from contextlib import suppress
 
 import structlog
 from kafka import AsyncConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from kafka.errors import (
     CommitFailedError,
     KafkaError,
@@ -112,7 +112,10 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             auto_offset_reset="none",  # where to go on is never for the library to guess
             isolation_level="read_committed",
             allow_auto_create_topics=False,
-            partition_assignment_strategy=[CooperativeStickyAssignor],
+            # A rebalance takes everything over anew, which costs a batch of each partition.
+            # Cooperative ones keep that, but with kafka-python 3.0.12 also partitions of a
+            # membership that was lost amid a rebalance, and leave others without an owner.
+            partition_assignment_strategy=[RoundRobinPartitionAssignor],
             session_timeout_ms=int(session_seconds * 1000),
             heartbeat_interval_ms=int(min(3.0, session_seconds / 4) * 1000),
             max_poll_records=MAX_POLL_RECORDS,
@@ -156,7 +159,6 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     def _turn(self) -> None:
         self._hold_back()
         polled = self._poll(self._wait())
-        self._doubt()
         for partition, records in polled.items():
             if partition in self._lanes:
                 self._collect(partition, records)
@@ -234,7 +236,6 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         new = sorted(self._new & self._consumer.assignment())
         if not new:
             return
-        membership = self._consumer.membership
         try:
             commits = self._consumer.commits(new, ANSWER_SECONDS)
             beginnings = self._consumer.beginning_offsets(new, timeout_ms=ANSWER_SECONDS * 1000)
@@ -245,7 +246,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             topic_id = self._consumer.topic_id(partition.topic)
             first, until, lost = start(commits.get(partition), topic_id, beginnings[partition])
             table = self._tables[partition.topic]
-            lane = Lane(topic_id, membership, Batch(partition, table, self._policy, first, until))
+            lane = Lane(topic_id, Batch(partition, table, self._policy, first, until))
             self._lanes[partition] = lane
             self._consumer.seek(partition, first)
             if until is not None:
@@ -256,18 +257,10 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
                 self._consumer.seek(partition, lost.end)
         self._new.difference_update(new)
 
-    def _doubt(self) -> None:
-        """Takes partitions over anew that may have been another's since they were taken over."""
-        now = self._consumer.membership
-        lost = [p for p, lane in self._lanes.items() if lane.membership != now]
-        if lost and self._consumer.is_stable():
-            self._start_anew(lost)
-
     def _start_anew(self, partitions: Collection[TopicPartition]) -> None:
         self._drop(partitions)
-        assigned = self._consumer.assignment() & set(partitions)
-        self._consumer.pause(*assigned)
-        self._new.update(assigned)
+        self._consumer.pause(*partitions)
+        self._new.update(partitions)
 
     def _jump(self, partition: TopicPartition, position: int) -> None:
         """Kafka has nothing at the position any more: what is missing is told, never skipped."""
@@ -296,7 +289,6 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             self._drop([partition])
             self._lanes[partition] = Lane(
                 lane.topic_id,
-                lane.membership,
                 Batch(partition, lane.batch.table, self._policy, end),
             )
             self._consumer.seek(partition, end)
@@ -414,7 +406,6 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             # nothing more is read, but a rebalance goes on only within a poll
             self._consumer.pause(*self._consumer.assignment())
             self._poll(self._wait())
-            self._doubt()
             self._seal(time.monotonic(), all_of_it=True)
             self._declare(at_once=True)
             self._settle()
@@ -434,8 +425,7 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Nothing is read before it is known where to go on."""
         REBALANCES.inc()
-        self._consumer.pause(*assigned)
-        self._new.update(assigned)
+        self._start_anew(assigned)
         _log.info("partitions assigned", partitions=len(assigned))
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
@@ -452,16 +442,12 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         for block in self._written:
             if not block.rejected:
                 self._confirm(block)
-        owned = {
-            partition: lane
-            for partition in revoked
-            if (lane := self._lanes.get(partition)) is not None
-            and lane.membership == self._consumer.membership
-        }
         statements = {
             partition: self._offset(lane.statement)
-            for partition, lane in owned.items()
-            if lane.block is None and lane.statement != lane.said
+            for partition in revoked
+            if (lane := self._lanes.get(partition)) is not None
+            and lane.block is None
+            and lane.statement != lane.said
         }
         with suppress(KafkaError):  # then the next owner repeats them
             await self._consumer.commit_amid_rebalance(

@@ -16,7 +16,6 @@ class Lane:
 
     Attributes:
         topic_id: Kafka's id of the topic when the partition was taken over.
-        membership: Of the group, by which it is owned.
         batch: What is collected.
         confirmed: All before this offset is in ClickHouse, or in the quarantine.
         block: What is declared or about to be; it begins at `confirmed`.
@@ -24,7 +23,6 @@ class Lane:
     """
 
     topic_id: str
-    membership: int
     batch: Batch
     confirmed: int = field(init=False)
     block: Block | None = None

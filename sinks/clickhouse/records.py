@@ -12,7 +12,6 @@ from typing import Any
 from aiokafka.record.default_records import DefaultRecordBatch
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.fetcher import Fetcher
-from kafka.coordinator.consumer import ConsumerCoordinator
 from kafka.errors import CorruptRecordError
 
 
@@ -73,21 +72,6 @@ class _Fetcher(Fetcher):  # type: ignore[misc]
         return found
 
 
-class _Coordinator(ConsumerCoordinator):  # type: ignore[misc]
-    """Counts how often the membership was lost.
-
-    kafka-python 3.0.12 calls `on_partitions_lost` at the beginning of a rebalance only: of a
-    membership that is lost amid one, a listener never hears, and partitions that come back look as
-    if they had stayed.
-    """
-
-    losses = 0
-
-    def reset_generation(self, *arguments: Any, **options: Any) -> None:
-        self.losses += 1
-        super().reset_generation(*arguments, **options)
-
-
 class Consumer(KafkaConsumer):  # type: ignore[misc]
     """A consumer whose records have `offset`, `timestamp`, `key`, `value` and `headers` only."""
 
@@ -95,13 +79,6 @@ class Consumer(KafkaConsumer):  # type: ignore[misc]
         # the library's own metrics cost time for each record, and ours say the same
         super().__init__(*topics, metrics_enabled=False, **configs)
         self._fetcher = _Fetcher(self._client, self._subscription, **self.config)
-        # of the same shape; a second one would be a second listener of the cluster's
-        self._coordinator.__class__ = _Coordinator
-
-    @property
-    def membership(self) -> int:
-        """Another number after each loss: what was owned before may have been another's since."""
-        return int(self._coordinator.losses)
 
     def poll(self, *arguments: Any, **options: Any) -> dict[TopicPartition, list[Any]]:
         # A join for the sake of new metadata (a topic has come) is forgotten by kafka-python 3.0.12

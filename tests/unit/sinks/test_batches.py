@@ -133,7 +133,7 @@ def test_the_same_range_is_the_same_block_however_it_came() -> None:
 
 
 def test_a_lane_says_what_was_declared_until_that_is_written() -> None:
-    lane = Lane("id", 0, batch(until=4))
+    lane = Lane("id", batch(until=4))
     assert lane.statement == Intent("id", "events", 0, 4)
     lane.batch.add(chunk(0, 4), now=0.0)
     lane.seal()
@@ -144,7 +144,7 @@ def test_a_lane_says_what_was_declared_until_that_is_written() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 4)) | st.just("seal"), max_size=30))
 def test_blocks_adjoin_and_hold_every_record_once(steps: list[tuple[int, int] | str]) -> None:
-    lane = Lane("id", 0, batch())
+    lane = Lane("id", batch())
     published: list[int] = []
     written: list[int] = []
     for step in [*steps, "seal"]:
