@@ -15,7 +15,9 @@ from sinks.clickhouse.client import connect
 from sinks.clickhouse.tables import (
     DEAD_LETTERS,
     DEDUPLICATION_WINDOW,
+    DELIVERIES,
     ESTIMATES,
+    INCIDENTS,
     OUTCOMES,
     TABLES,
     Column,
@@ -81,6 +83,11 @@ MIGRATIONS = (
                 after="signal",
             )
         ],
+    ),
+    Migration(
+        5,
+        "incidents and deliveries",
+        lambda database: [create_table(database, INCIDENTS), create_table(database, DELIVERIES)],
     ),
 )
 MIGRATIONS_TABLE = "schema_migrations"
