@@ -121,7 +121,7 @@ class Order(StrEnum):
     UNACK = "UNACK"
     SILENCE = "SILENCE"  # no messages, until a time
     UNSILENCE = "UNSILENCE"
-    CLOSE = "CLOSE"  # it is over, whatever is heard or not heard; the operator's only
+    CLOSE = "CLOSE"  # over, until it is told of anew; the operator's only
 
 
 class DeliveryOutcome(StrEnum):

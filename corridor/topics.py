@@ -143,6 +143,9 @@ Kafka's time would be days behind."""
 UNIT_TOPICS = (ITINERARIES, IOT, PORT, CUSTOMS, CARRIER, FANOUT)
 """What the stream workers read; co-partitioned, so that a unit's state lives in one place."""
 
+WORKER_TOPICS = (*UNIT_TOPICS, SIGNALS, COMMANDS)
+"""Those, and what makes incidents of single alerts: an incident lives where its key is read."""
+
 STATE_TABLE = "units"
 """Name of the stream workers' table of unit states."""
 

@@ -100,7 +100,7 @@ class Worker:
         self._records = 0
         self._since = 0.0
         self._next: dict[TP, int] = {}
-        names = [topic.name for topic in topics.UNIT_TOPICS]
+        names = [topic.name for topic in topics.WORKER_TOPICS]
         self.app.agent(
             self.app.topic(*names, schema=BatchSchema(), key_type=bytes, value_type=bytes),
             name="track",
