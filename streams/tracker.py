@@ -318,9 +318,11 @@ class Tracker:
         if not self._counts(state, record):
             return "SKIPPED"
         incident = state.incident(alert.key) or incidents.gathered(alert)
-        if not incidents.take(incident, alert):
+        news = incidents.take(incident, alert)
+        state.put_incident(incident)
+        if not news:
             return Verdict.DUPLICATE
-        self._touch(state, incident, late=alert.late)
+        self._touch(incident, late=alert.late)
         return Verdict.LATE if alert.late else Verdict.APPLIED
 
     def _command(
@@ -336,7 +338,8 @@ class Tracker:
         incident = state.incident(order.dedup_key)
         if incident is None or not incidents.command(incident, order):
             return Verdict.DUPLICATE
-        self._touch(state, incident, late=False)
+        state.put_incident(incident)
+        self._touch(incident, late=False)
         return Verdict.APPLIED
 
     @staticmethod
@@ -348,8 +351,7 @@ class Tracker:
         state.count(index, record.topic, record.offset)
         return True
 
-    def _touch(self, state: PartitionState, incident: Gathered, *, late: bool) -> None:
-        state.put_incident(incident)
+    def _touch(self, incident: Gathered, *, late: bool) -> None:
         self._touched[incident.key] = late and self._touched.get(incident.key, True)
 
     # what there is to say ------------------------------------------------------------------------

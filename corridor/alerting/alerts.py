@@ -38,8 +38,6 @@ class Alert(msgspec.Struct, array_like=True, frozen=True, gc=False):
     late: bool = False
     parent: str | None = None
     """`dedup_key` of the standing incident that explains this one."""
-    runs: int = 0
-    """Not 0: an incident, told to the place where it happened, or told of that by the place."""
 
     @property
     def member(self) -> str:

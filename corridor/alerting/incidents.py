@@ -48,7 +48,6 @@ class Member(msgspec.Struct, array_like=True, gc=False):
     flags: tuple[AlertFlag, ...] = ()
     reading: Reading | None = None
     parent: str | None = None
-    runs: int = 0
 
     @property
     def standing(self) -> bool:
@@ -95,8 +94,6 @@ class Gathered(msgspec.Struct, array_like=True):
     parties: dict[str, None] = {}
     """All that it has ever concerned: they hear of its end."""
     handled: list[Handled] = []
-    parent: str | None = None
-    """As the place where it happened has told."""
 
     @property
     def standing(self) -> bool:
@@ -109,7 +106,7 @@ def gathered(alert: Alert) -> Gathered:
 
 
 def take(incident: Gathered, alert: Alert) -> bool:
-    """Takes the newest word on one member; whether anything has changed."""
+    """Takes the newest word on one member; whether there is anything to say of that."""
     known = incident.members.get(alert.member)
     if known is not None and alert.revision < known.revision:
         return False
@@ -127,11 +124,12 @@ def take(incident: Gathered, alert: Alert) -> bool:
             alert.flags,
             alert.reading,
             alert.parent,
-            alert.runs,
         )
-    if member == known or (over and known is None):
+    if member == known:
         return False
     incident.members[alert.member] = member
+    if over and (known is None or not known.standing):
+        return False  # but what comes after it, and is older, has been overtaken
     _count(incident.tally, known, -1)
     _count(incident.tally, member, +1)
     first = incident.revision == 0
@@ -283,7 +281,7 @@ def message(incident: Gathered, *, late: bool) -> Incident:
             PartyShare.trusted(party=p, units=len(units[p]), shipments=len(shipments[p]))
             for p in sorted(units)
         ),
-        parent=_parent(incident, standing),
+        parent=_parent(standing),
         handling=tuple(
             Handling.trusted(order=h.order, party=h.party, by=h.by, since=h.since, until=h.until)
             for h in incident.handled
@@ -305,9 +303,7 @@ def _affected(member: Member) -> Affected:
     )
 
 
-def _parent(incident: Gathered, standing: Iterable[Member]) -> str | None:
-    """The incident that explains it: of all its members, or of the place."""
-    if incident.parent is not None:
-        return incident.parent
+def _parent(standing: Iterable[Member]) -> str | None:
+    """The incident that explains it, if one explains all its members."""
     parents = {member.parent for member in standing}
     return parents.pop() if len(parents) == 1 else None

@@ -25,10 +25,10 @@ from corridor.codes import AlertKind, Level, Mode
 LEVELS = tuple(Level)
 """Ascending; level 1 is the first, 0 is none."""
 
-LIKELY = frozenset({AlertKind.DELAY, AlertKind.MISSED_CONNECTION})
-"""Kinds that are judged by a probability before they are facts."""
-
 ANY = "ANY"
+
+LEAST_SECONDS = 10.0
+"""No span of a level is shorter: it would be a probability at the wrong place."""
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _SPAN = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
@@ -105,16 +105,10 @@ class _Flapping(_Strict):
     within: Span
 
 
-class _Places(_Strict):
-    runs: int = Field(ge=2)
-    within: Span
-
-
 class _File(_Strict):
     rules: dict[AlertKind, _Written]
     flapping: _Flapping
     news: Span
-    places: _Places
     overrides: tuple[_Override, ...] = ()
 
     @model_validator(mode="after")
@@ -125,6 +119,13 @@ class _File(_Strict):
         for kind, rule in self.rules.items():
             if not rule.levels:
                 raise ValueError(f"{kind} has no levels")
+        for kind, written in (*self.rules.items(), *((o.kind, o) for o in self.overrides)):
+            bounds = [bound for levels in written.levels.values() for bound in levels.values()]
+            if kind is AlertKind.MISSED_CONNECTION:
+                if any(bound > 1 for bound in bounds):
+                    raise ValueError(f"levels of {kind} are probabilities, like 0.5")
+            elif any(0 < bound < LEAST_SECONDS for bound in bounds):
+                raise ValueError(f"levels of {kind} are spans, like 15m")
         return self
 
 
@@ -149,8 +150,6 @@ class Rules:
         self.flapping_opens = written.flapping.opens
         self.flapping_within = written.flapping.within
         self.news = written.news
-        self.place_runs = written.places.runs
-        self.place_within = written.places.within
         self._known: dict[tuple[AlertKind, Mode | None, str, tuple[str, ...]], Rule] = {}
         self._parties = {over.party for over in written.overrides if over.party is not None}
 

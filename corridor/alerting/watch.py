@@ -49,6 +49,9 @@ CONCERNS: dict[EventType, frozenset[str]] = {
 }
 """Events that change no stage, but may be the beginning or the end of an alert."""
 
+MOVING = frozenset({AlertKind.DELAY, AlertKind.MISSED_CONNECTION})
+"""Kinds whose value may go either way, so that it is told again when it has moved."""
+
 _OF_UNIT = frozenset({AlertKind.CUSTOMS_HOLD, AlertKind.SEAL_TAMPERED})
 _STALE = (Signal.STALE, Signal.LOST)
 _ENDED = {Ending.CANCELLED: AlertKind.CANCELLED, Ending.DIVERTED: AlertKind.ROUTE_DEVIATION}
@@ -257,10 +260,12 @@ class _Watch:
             self._caused_by,
             fresh=estimate.signal not in _STALE,
             since=self._now,
+            # silence is a fact only once an arrival would have been told
             ladder=tuple(
-                None if t is None else planned + timedelta(seconds=t) for t in rule.thresholds
+                None if t is None else planned + timedelta(seconds=t) + rule.hold
+                for t in rule.thresholds
             ),
-            probability=chances[told - 1],
+            probability=None if estimate.quantiles is None else chances[told - 1],
             opens_at=rule.opens_at,
             clears_at=rule.clears_at,
             thresholds=rule.thresholds,
@@ -549,7 +554,7 @@ class _Watch:
             self._parent(alarm) if standing else None,
             reading.value,
         )
-        if alarm.said is not None and not self._differs(alarm.said, said, reading):
+        if alarm.said is not None and not _differs(alarm, alarm.said, said):
             return
         alarm.said = said
         # by time, so that it ascends even where a unit was forgotten in between
@@ -582,17 +587,6 @@ class _Watch:
             )
         )
 
-    @staticmethod
-    def _differs(before: Said, said: Said, reading: Reading) -> bool:
-        if before[:-1] != said[:-1]:
-            return True
-        if reading.probability is None or before.value is None or said.value is None:
-            return False  # a lasting one grows by itself
-        least = reading.thresholds[0] if reading.thresholds else None
-        return abs(said.value - before.value) > max(
-            least or MATERIAL_SECONDS, MATERIAL_SHARE * abs(before.value)
-        )
-
     def _parent(self, alarm: Alarm) -> str | None:
         """The standing alarm of this unit that explains another one."""
         sequence = alarm.sequence
@@ -620,6 +614,18 @@ def _chances(planned: datetime, estimate: "Estimate", rule: Rule) -> list[float 
         None if t is None else round(min(max(1 - probability(seconds, t), 0.0), 1.0), 4)
         for t in rule.thresholds
     ]
+
+
+def _differs(alarm: Alarm, before: Said, said: Said) -> bool:
+    """Whether there is something to tell; what lasts grows by itself, which needs no telling."""
+    if before[:-1] != said[:-1]:
+        return True
+    if alarm.kind not in MOVING or before.value is None or said.value is None:
+        return False
+    assert alarm.reading is not None
+    least = alarm.reading.thresholds[0] if alarm.reading.thresholds else None
+    moved = abs(said.value - before.value)
+    return moved > max(least or MATERIAL_SECONDS, MATERIAL_SHARE * abs(before.value))
 
 
 def _reached(value: float | None, rule: Rule) -> int:
