@@ -37,6 +37,9 @@ from producers.simulator.simulate import Parameters, Replay, simulate
 
 START = date(2026, 1, 5)
 
+SHARED = ("REGIME", "WEATHER", "BORDER_QUEUE", "LOCK_QUEUE", "BERTH")
+"""Causes that many runs have in common: a place or an area."""
+
 UnitLeg = tuple[str, str, int]
 Facts = dict[str, Any]
 
@@ -160,14 +163,14 @@ def _by_truth(truth: Truth, scorer: AlertScorer, since: datetime) -> Facts:
 
 
 def _grouping(truth: Truth, heard: Heard) -> Facts:
-    """F1 of pairs: over all causes, and over those that begin and end."""
+    """F1 of pairs: over all causes, and over those that one run or unit has by itself."""
     labels = [
         (heard.root(key), truth.causes[unit_leg])
         for unit_leg, key in heard.delayed.items()
         if unit_leg in truth.causes
     ]
-    passing = [(ours, theirs) for ours, theirs in labels if not theirs.startswith("REGIME")]
-    return {"all": _pairs(labels), "passing_causes": _pairs(passing)}
+    own = [(ours, theirs) for ours, theirs in labels if not theirs.startswith(SHARED)]
+    return {"all": _pairs(labels), "of_runs_and_units": _pairs(own)}
 
 
 def _pairs(labels: Iterable[tuple[str, str]]) -> Facts:
@@ -281,7 +284,7 @@ def _show(found: list[Facts], whole: Facts) -> None:
             )
     console.print(table)
     table = Table(
-        *("history", "after oracle, min (P90)", "flaps", "pairs F1", "passing causes"),
+        *("history", "after oracle, min (P90)", "flaps", "pairs F1", "own causes"),
         *("missed P/R", "told /1000", "naive /1000", "less"),
     )
     for each in found:
@@ -291,7 +294,7 @@ def _show(found: list[Facts], whole: Facts) -> None:
             f"{oracle['median'] or 0:,.0f} ({oracle['p90'] or 0:,.0f}), n {oracle['n']}",
             f"{each['flap_rate'] or 0:.2%}",
             f"{each['grouping']['all']['f1']:.3f}",
-            f"{each['grouping']['passing_causes']['f1']:.3f}",
+            f"{each['grouping']['of_runs_and_units']['f1']:.3f}",
             f"{missed['precision'] or 0:.2f}/{missed['recall'] or 0:.2f}",
             f"{each['messages_per_1000_shipments']:,.0f}",
             f"{each['naive_per_1000_shipments']:,.0f}",

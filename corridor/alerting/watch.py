@@ -53,6 +53,7 @@ MOVING = frozenset({AlertKind.DELAY, AlertKind.MISSED_CONNECTION})
 """Kinds whose value may go either way, so that it is told again when it has moved."""
 
 _OF_UNIT = frozenset({AlertKind.CUSTOMS_HOLD, AlertKind.SEAL_TAMPERED})
+_AT_REST = (None, AlertState.RESOLVED)
 _STALE = (Signal.STALE, Signal.LOST)
 _ENDED = {Ending.CANCELLED: AlertKind.CANCELLED, Ending.DIVERTED: AlertKind.ROUTE_DEVIATION}
 
@@ -93,17 +94,18 @@ def journey(
         version: Names the model.
         out: What there is to say.
     """
-    watch = _Watch(unit, journey, states, rules, now, caused_by, late, version, out)
     own = [alarm for alarm in unit.alarms if alarm.shipment_id == journey.shipment_id]
-    if not (own or unit.concerns or any(news)):
+    if not (own or unit.concerns or True in news):
         return
+    watch = _Watch(unit, journey, states, rules, now, caused_by, late, version, out)
     watched = {(alarm.kind, alarm.sequence) for alarm in own}
+    # what is over comes back only by news
+    alive = {alarm.sequence for alarm in own if alarm.state not in _AT_REST}
     if estimates:
-        for index, (leg, memory, state, stage, estimate) in enumerate(
-            zip(journey.legs, journey.memory, states, stages, estimates, strict=True)
-        ):
-            if news[index] or own:
-                watch.leg(index, leg, memory, state, stage, estimate, watched)
+        for index, leg in enumerate(journey.legs):
+            if news[index] or leg.sequence in alive:
+                memory, state, stage = journey.memory[index], states[index], stages[index]
+                watch.leg(index, leg, memory, state, stage, estimates[index], watched)
         for alarm in own:
             if alarm.due is not None and alarm.due <= now:
                 rule = watch.rule(alarm.kind, watch.leg_of(alarm))
@@ -204,10 +206,12 @@ class _Watch:
     ) -> None:
         """Judges the conditions of one leg."""
         over = memory.ending is not None or stage in (Stage.DONE, Stage.AT_NODE)
-        for kind in _ENDED.values():
-            ended = memory.ending is not None and _ENDED.get(memory.ending) is kind
-            if ended or (kind, leg.sequence) in watched:
-                self._lasting(kind, index, leg, self._now if ended else None)
+        otherwise = None if memory.ending is None else _ENDED.get(memory.ending)
+        if otherwise is not None or watched:
+            for kind in _ENDED.values():
+                if kind is otherwise or (kind, leg.sequence) in watched:
+                    since = self._now if kind is otherwise else None
+                    self._lasting(kind, index, leg, since)
         if over:
             self._delay_of_ended(index, leg, memory, watched)
             for kind in (AlertKind.STALLED, AlertKind.SIGNAL_LOST):
