@@ -146,10 +146,10 @@ class AlertScorer:
         messages = self.messages.total()
         return {
             "delay": shares(count(counted)),
-            "by_mode": {m: shares(count([r for r in counted if r.mode is m])) for m in modes},
-            "incidents": dict(sorted(self.opened.items())),
+            "by_mode": {str(m): shares(count([r for r in counted if r.mode is m])) for m in modes},
+            "incidents": _named(self.opened),
             "flap_rate": _ratio(self.flaps, opened),
-            "messages": dict(sorted(self.messages.items())),
+            "messages": _named(self.messages),
             "shipments": len(self._shipments),
             "messages_per_1000_shipments": 1000 * messages / shipments,
             "naive_per_1000_shipments": 1000 * self.naive / shipments,
@@ -185,6 +185,10 @@ class AlertScorer:
         if level != known.level:
             known.level = level
             self.naive += self._is_counted(heard)
+
+
+def _named(counts: Counter[str]) -> dict[str, int]:
+    return {str(name): count for name, count in sorted(counts.items())}
 
 
 def _over(incident: Incident) -> bool:

@@ -41,6 +41,7 @@ def alert(
             thresholds=(3600.0,) * 3,
         ),
         "parties": ("A",),
+        "leg_id": "L",
     }
     return Alert(
         key=KEY,
@@ -54,7 +55,6 @@ def alert(
         state=state,
         level=level,
         corridor_id="C",
-        leg_id="L",
         mode=Mode.RAIL,
         from_node="A",
         to_node="B",
