@@ -212,7 +212,7 @@ class Tracker:
             received_ms=self._now_ms,
             estimator=self.estimator,
         )
-        if verdict is Verdict.APPLIED:
+        if verdict in _CHANGES:
             state.put(unit)
         return verdict
 

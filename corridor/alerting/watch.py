@@ -13,7 +13,16 @@ from corridor.alerting import alarm as machine
 from corridor.alerting.alarm import Alarm, Reading, Said
 from corridor.alerting.alerts import Alert
 from corridor.alerting.rules import Rule, Rules
-from corridor.codes import AlertKind, AlertState, Cause, Ending, EventType, Signal, Stage
+from corridor.codes import (
+    AlertKind,
+    AlertState,
+    Cause,
+    Classifier,
+    Ending,
+    EventType,
+    Signal,
+    Stage,
+)
 from corridor.eta.distribution import probability
 from corridor.tracking.stages import UNLOADS
 
@@ -61,7 +70,12 @@ _ENDED = {Ending.CANCELLED: AlertKind.CANCELLED, Ending.DIVERTED: AlertKind.ROUT
 def is_concern(event: "TrackingEvent") -> bool:
     """Whether an event may be the beginning or the end of an alert, besides what it is else."""
     codes = CONCERNS.get(event.event_type)
-    return codes is not None and event.code in codes and event.unit_id is not None
+    return (
+        codes is not None
+        and event.code in codes
+        and event.unit_id is not None
+        and event.classifier is Classifier.ACTUAL
+    )
 
 
 def journey(

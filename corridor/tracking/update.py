@@ -163,8 +163,8 @@ def apply_event(
     """Takes an event of the unit; its record is kept while it waits."""
     milestone = milestone_of(event)
     if milestone is None:
-        if watch.is_concern(event) and event.classifier is Classifier.ACTUAL:
-            return _take_concern(unit, event, out, received_ms, estimator)
+        if watch.is_concern(event):
+            return take_concern(unit, event, out, received_ms, estimator)
         return Verdict.NO_MILESTONE
     waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
     return _apply(unit, waiting, out, estimator)
@@ -248,7 +248,7 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output], estimator: Estimat
     return verdict
 
 
-def _take_concern(
+def take_concern(
     unit: Unit,
     event: TrackingEvent,
     out: list[Output],

@@ -171,6 +171,14 @@ def test_a_lock_that_is_cut_stands_until_it_is_sealed() -> None:
     assert states(unit, AlertKind.SEAL_TAMPERED) == [OPEN, RESOLVED]
 
 
+def test_a_lock_that_says_where_it_was_cut_is_heard_of_both() -> None:
+    unit = Told()
+    where = position(5, event_id="cut", code="TAMPER")
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 0), where)
+    assert states(unit, AlertKind.SEAL_TAMPERED) == [OPEN]
+    assert unit.unit.journeys[0].memory[0].motion is not None
+
+
 def test_a_concern_that_comes_before_its_plan_is_judged_with_it() -> None:
     unit = Told()
     unit.take(concern("TAMPER", 5, EventType.IOT))
