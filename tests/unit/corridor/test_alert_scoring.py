@@ -16,8 +16,8 @@ def heard(arrives: float, opens: float | None, since: float | None = None) -> Al
     scorer = AlertScorer(since=None if since is None else at(since))
     unit = Told()
     unit.take(itinerary(RAIL), told("DEPARTED", TERMINAL, 0), told("ARRIVED", PORT, arrives))
-    *before, last = [*unit.estimates(), *unit.outcomes()]
-    for output in before:
+    [last] = unit.outcomes()
+    for output in unit.estimates():
         scorer.hear(output, output.as_of)
     if opens is not None:
         incident = incidents.Gathered(KEY, AlertKind.DELAY, Cause.RUN, "RUN1")
