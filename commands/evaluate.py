@@ -1,4 +1,4 @@
-"""`corridor evaluate`: how good the ETAs are, on any history, by the workers' own code."""
+"""`corridor evaluate`: how good ETAs and alerts are, on any history, by the workers' own code."""
 
 import tempfile
 import time
@@ -13,6 +13,7 @@ from rich.console import Console
 from commands.evaluation_view import show
 from commands.rehearsal import Listener, Rehearsal
 from commands.replay import open_source
+from corridor.alerting.scoring import AlertScorer
 from corridor.eta.figures import report
 from corridor.eta.scoring import Scorer, Scores
 from corridor.models import DeadLetter
@@ -54,7 +55,7 @@ def evaluate(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Plays a history through the workers' own code, without Kafka, and scores its ETAs.
+    """Plays a history through the workers' own code, without Kafka; scores its ETAs and alerts.
 
     Nothing is known before it became available, and a label teaches only from then on.
     """
@@ -96,7 +97,8 @@ class Evaluation:
         first = None if since is None else since.replace(tzinfo=UTC)
         self.scorer = Scorer(first, tempfile.TemporaryFile)
         self._also = also
-        self.rehearsal = Rehearsal(self._hear)
+        self.alerts = AlertScorer(since=first)
+        self.rehearsal = Rehearsal(self._hear, alerts=self.alerts.hear_alert)
         self.events = self._rejected = 0
         self._began = time.monotonic()
 
@@ -114,6 +116,7 @@ class Evaluation:
         """What it came to."""
         seconds = time.monotonic() - self._began
         return report(scores or self.scorer.scores()) | {
+            "incidents": self.alerts.figures(),
             "seconds": seconds,
             "events": self.events,
             "rejected": self._rejected + self.rehearsal.rejected,
@@ -122,6 +125,7 @@ class Evaluation:
 
     def _hear(self, output: Any, heard: datetime) -> None:
         self.scorer.hear(output, heard)
+        self.alerts.hear(output, heard)
         if self._also is not None:
             self._also(output, heard)
 

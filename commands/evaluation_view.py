@@ -39,6 +39,7 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(_rivals(points, wide))
         _weakest(report, console)
     _calls(report, console)
+    _incidents(report["incidents"], console)
     seconds = max(report["seconds"], 1e-9)
     console.print(
         f"\n{report['events']:,} messages in {seconds:.1f} s"
@@ -118,6 +119,25 @@ def _calls(report: dict[str, Any], console: Console) -> None:
             f" {steady['reversals_per_run']:.1f} times; all its ways are"
             f" {steady['jitter']:.2f} times the straight one."
         )
+
+
+def _incidents(found: dict[str, Any], console: Console) -> None:
+    delay = found["delay"]
+    if not delay["alerted"]:
+        return
+    lead = delay["lead_median_minutes"]
+    early = "" if lead is None else f", {_number(lead)} min before they were late (median)"
+    console.print(
+        f"Incidents of late runs: {delay['alerted']:,}, precision {_percent(delay['precision'])},"
+        f" recall {_percent(delay['recall']) or '-'}{early}."
+    )
+    less = found["messages_less_than_naive"]
+    console.print(
+        f"{sum(found['messages'].values()):,} messages of {sum(found['incidents'].values()):,}"
+        f" incidents"
+        + ("" if less is None else f", {less:.1%} fewer than one threshold for each shipment")
+        + f"; {_percent(found['flap_rate']) or '-'} came back within a day."
+    )
 
 
 def _called(found: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from pydantic import BaseModel
 
 from corridor.settings import Settings
-from corridor.topics import LESSONS, UNIT_TOPICS
+from corridor.topics import LESSONS, WORKER_TOPICS
 from sinks.clickhouse.tables import TABLES
 
 BOOTSTRAP_SECONDS = 5.0
@@ -36,7 +36,7 @@ def measure(settings: Settings, *, learner: bool = True) -> list[TopicLag]:
     Raises:
         kafka.errors.KafkaError: the broker does not answer.
     """
-    expected = {settings.worker_group: {topic.name for topic in UNIT_TOPICS}}
+    expected = {settings.worker_group: {topic.name for topic in WORKER_TOPICS}}
     if learner:
         expected[settings.learner_group] = {LESSONS.name}
     sink = f"{settings.group}-clickhouse"

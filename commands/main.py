@@ -7,6 +7,7 @@ To add one: write `commands/NAME.py`, then a line in `GROUPS` (it has commands o
 import typer
 
 from commands import (
+    alerts,
     audit,
     dead_letters,
     demo,
@@ -24,6 +25,7 @@ from commands import (
 )
 
 GROUPS: dict[str, typer.Typer] = {
+    "alerts": alerts.app,
     "network": network.app,
     "topics": topics.app,
     "schema": schema.app,

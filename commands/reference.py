@@ -10,7 +10,17 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 from corridor import metrics
-from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, TrackingEvent
+from corridor.models import (
+    AlertCommand,
+    DeadLetter,
+    Delivery,
+    Incident,
+    Itinerary,
+    LegEstimate,
+    LegOutcome,
+    Subscription,
+    TrackingEvent,
+)
 from corridor.settings import Settings
 from deploy.local.clickhouse import metrics as endpoint_metrics
 from producers.customs.single_window import SingleWindowMessage
@@ -24,6 +34,10 @@ MESSAGES: tuple[type[BaseModel], ...] = (
     LegEstimate,
     LegOutcome,
     DeadLetter,
+    Incident,
+    Subscription,
+    AlertCommand,
+    Delivery,
     SingleWindowMessage,
 )
 

@@ -6,11 +6,14 @@ from datetime import datetime
 from aiokafka.structs import ConsumerRecord
 
 from corridor import topics
+from corridor.alerting import alerts
+from corridor.alerting.alerts import Alert
+from corridor.alerting.rules import Rules
 from corridor.eta.estimator import Estimator
 from corridor.eta.learner import Learner
 from corridor.eta.lessons import Lesson
 from corridor.eta.model import Model
-from corridor.models import DeadLetter, LegEstimate, LegOutcome
+from corridor.models import DeadLetter, Incident, LegEstimate, LegOutcome
 from corridor.tracking.unit import BEGINNING
 from corridor.tracking.update import Output
 from producers.replay.record import Record, to_time
@@ -26,6 +29,8 @@ Listener = Callable[[LegEstimate | LegOutcome, datetime], None]
 """Takes a statement, and when it could be made."""
 Publisher = Callable[[str, bytes, bytes], None]
 """Takes what the workers would publish beside their statements: topic, key and value."""
+AlertListener = Callable[[Alert | Incident, datetime], None]
+"""Takes what the workers say of alerts, and when it could be said."""
 
 
 class _Returns(Emitter):
@@ -42,7 +47,7 @@ class _Returns(Emitter):
     async def _send(self, topic: str, partition: int, records: list[Emitted]) -> None: ...
 
     def add(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
-        if topic in (topics.FANOUT.name, topics.IOT.name):
+        if topic in (topics.FANOUT.name, topics.IOT.name, topics.SIGNALS.name):
             self.back.append((topic, key, value))
 
 
@@ -66,6 +71,11 @@ class _Tracker(Tracker):
             self._publish(
                 topics.DEAD_LETTERS.name, letter.dead_letter_id.encode(), letter.to_json()
             )
+        for output in out:
+            if isinstance(output, Alert):
+                self._emitter.add(
+                    topics.SIGNALS.name, 0, output.key.encode(), alerts.encode(output)
+                )
         if out:
             self._listener(out)
 
@@ -74,13 +84,20 @@ class Rehearsal:
     """Plays records in order of availability; the model learns as outcomes become known."""
 
     def __init__(
-        self, listener: Listener, publish: Publisher = lambda topic, key, value: None
+        self,
+        listener: Listener,
+        publish: Publisher = lambda topic, key, value: None,
+        *,
+        alerts: AlertListener | None = None,
+        rules: Rules | None = None,
     ) -> None:
-        """Starts empty.
+        """Knows nothing yet.
 
         Args:
             listener: Hears estimates and outcomes.
             publish: Takes what geofences show, and dead letters.
+            alerts: Hears of alerts.
+            rules: Say what is an alert; by default the packaged ones.
         """
         self.model = Model()
         self._learner = Learner(self.model)
@@ -89,8 +106,8 @@ class Rehearsal:
         self._tracker = _Tracker(self._returns, self._said, publish)
         self._state = PartitionState()
         self._tracker.partitions = {0: self._state}
-        self._tracker.estimator = Estimator(self.model)
-        self._listener = listener
+        self._tracker.estimator = Estimator(self.model, rules)
+        self._listener, self._alerts = listener, alerts
         self._offsets: dict[str, int] = {}
         self._now = BEGINNING
         self._played = 0
@@ -115,8 +132,7 @@ class Rehearsal:
                 self._apply(topic, key, value, now_ms)
         self._played += 1
         if self._played % _ENCODE_EACH == 0:
-            for shelf in (self._state.units, self._state.shared, self._state.located):
-                shelf.drain()
+            self._state.drain()
 
     def _apply(self, topic: str, key: bytes, value: bytes, now_ms: int) -> None:
         offset = self._offsets.get(topic, 0)
@@ -130,6 +146,9 @@ class Rehearsal:
         for output in out:
             if isinstance(output, LegEstimate | LegOutcome):
                 self._listener(output, max(self._now, output.as_of))
+            elif isinstance(output, Alert | Incident):
+                if self._alerts is not None:
+                    self._alerts(output, max(self._now, output.as_of))
             elif isinstance(output, Lesson):
                 self._learn(output)
 

@@ -57,6 +57,83 @@ class Signal(StrEnum):
     LOST = "LOST"
 
 
+class AlertKind(StrEnum):
+    """What an alert is about; `corridor/alerting/rules.yaml` says when."""
+
+    DELAY = "DELAY"
+    MISSED_CONNECTION = "MISSED_CONNECTION"
+    STALLED = "STALLED"
+    SIGNAL_LOST = "SIGNAL_LOST"
+    DWELL_EXCEEDED = "DWELL_EXCEEDED"
+    CUSTOMS_HOLD = "CUSTOMS_HOLD"
+    SEAL_TAMPERED = "SEAL_TAMPERED"
+    ROUTE_DEVIATION = "ROUTE_DEVIATION"
+    CANCELLED = "CANCELLED"
+
+
+class Level(StrEnum):
+    """How bad it is, ascending."""
+
+    MINOR = "MINOR"
+    MAJOR = "MAJOR"
+    CRITICAL = "CRITICAL"
+
+
+class AlertState(StrEnum):
+    """Where an alert or incident stands. Only OPEN and CLEARING are worth a message."""
+
+    PENDING = "PENDING"  # the condition holds, but not for long enough yet
+    OPEN = "OPEN"
+    CLEARING = "CLEARING"  # it holds no more, but not for long enough yet
+    RESOLVED = "RESOLVED"
+
+
+class AlertFlag(StrEnum):
+    """What else is to be known of a state."""
+
+    STALE = "STALE"  # nothing fresh is heard: it may be over, but nobody knows
+    FLAPPING = "FLAPPING"  # it came and went too often; it is held at its highest level
+
+
+class Cause(StrEnum):
+    """The kind of thing that an incident is about: its root cause."""
+
+    RUN = "RUN"
+    CONNECTION = "CONNECTION"  # from one run to the next
+    NODE = "NODE"
+    BORDER = "BORDER"
+    LOCK = "LOCK"
+    UNIT = "UNIT"
+
+
+class Channel(StrEnum):
+    """How a subscriber is told."""
+
+    WEBHOOK = "webhook"
+    EMAIL = "email"
+    SSE = "sse"
+
+
+class Order(StrEnum):
+    """What somebody wants to be done about an incident."""
+
+    ACK = "ACK"  # somebody sees to it: no reminders
+    UNACK = "UNACK"
+    SILENCE = "SILENCE"  # no messages, until a time
+    UNSILENCE = "UNSILENCE"
+    CLOSE = "CLOSE"  # over, until it is told of anew; the operator's only
+
+
+class DeliveryOutcome(StrEnum):
+    """What became of one try to tell a subscriber."""
+
+    DELIVERED = "DELIVERED"
+    RETRYING = "RETRYING"  # failed; comes again at `next_attempt_time`
+    FAILED = "FAILED"  # given up; can be replayed
+    DISABLED = "DISABLED"  # the endpoint is gone (410): the subscription is switched off
+    REFUSED = "REFUSED"  # never sent: the address may not be called
+
+
 class Status(StrEnum):
     """What became of a dead letter."""
 

@@ -14,10 +14,18 @@ from pydantic_core import PydanticCustomError
 
 from corridor.codes import (
     CODES,
+    AlertFlag,
+    AlertKind,
+    AlertState,
+    Cause,
+    Channel,
     Classifier,
+    DeliveryOutcome,
     Ending,
     EventType,
+    Level,
     Mode,
+    Order,
     Reject,
     Signal,
     Stage,
@@ -317,3 +325,215 @@ class DeadLetter(Message):
     payload: str = Field(description="The raw bytes, base64.")
     rejected_time: Time
     status: Status = Status.OPEN
+
+
+# alerts ------------------------------------------------------------------------------------------
+
+
+class Affected(Part):
+    """One unit that an incident concerns."""
+
+    unit_id: Id
+    shipment_id: Id
+    parties: tuple[str, ...] = Field(
+        (), description="Those of its itinerary: who may see the unit."
+    )
+    leg_id: Id
+    level: Level
+    expected_time: Time | None = Field(None, description="Its likely arrival, where there is one.")
+    delay_seconds: float | None = Field(None, description="Later than planned, as is likely.")
+
+
+class PartyShare(Part):
+    """How much of an incident concerns one party."""
+
+    party: Id
+    units: int
+    shipments: int
+
+
+class Handling(Part):
+    """What somebody did about an incident; it counts for the party, or for all if none is named."""
+
+    order: Order = Field(description="ACK or SILENCE.")
+    party: Id | None = None
+    by: Id
+    since: Time
+    until: Time | None = Field(None, description="Null: until the incident is over.")
+
+
+class Why(Part):
+    """Why an alert stands as it does, in numbers: of the unit that is worst off."""
+
+    rule: Id = Field(description="The rule that judged, like `DELAY.RAIL` or `DELAY.RAIL@ILSTC`.")
+    fact: bool = Field(False, description="It has happened; nothing is merely likely.")
+    probability: float | None = Field(None, ge=0, le=1, description="Of passing the threshold.")
+    opens_at: float | None = Field(None, description="It opens at this probability,")
+    clears_at: float | None = Field(None, description="and clears at this one.")
+    threshold_seconds: float | None = Field(None, description="Of the level that it has.")
+    value_seconds: float | None = Field(
+        None, description="What is held against the threshold: delay, dwell, standstill, silence."
+    )
+    planned_time: Time | None = None
+    expected_time: Time | None = None
+    since: Time | None = Field(None, description="When the condition began to hold.")
+    node_id: Id | None = None
+    evidence: str | None = Field(None, description="What the estimate stood on.")
+    model_version: str | None = None
+    caused_by: Id = Field(description="`source/event_id`, `itinerary/version`, or `clock`.")
+
+
+class Incident(Message):
+    """One root cause, with the units that it concerns, as of one of its revisions.
+
+    Each revision is the whole incident. Of one `incident_id` the highest `revision` holds; a
+    revision that comes again is the same. Numbers may be left out: what changes twice within a
+    batch is said once.
+    """
+
+    incident_id: Id = Field(description="Stays the same through all revisions, and in a replay.")
+    dedup_key: Id = Field(description="`kind/cause/subject`; the key of its record.")
+    revision: int = Field(ge=1)
+    kind: AlertKind
+    cause: Cause
+    subject: Id = Field(description="The run, node, unit … that is at fault.")
+    level: Level = Field(description="The worst that any of its units has, or had when it ended.")
+    state: AlertState
+    flags: tuple[AlertFlag, ...] = ()
+    opened_time: Time | None = Field(None, description="When it first was OPEN; null: not yet.")
+    changed_time: Time = Field(description="When state or level last changed.")
+    resolved_time: Time | None = None
+    as_of: Time = Field(description="Event time of what this revision takes in.")
+    late: bool = Field(False, description=LATE)
+    reason: str = Field(description="One sentence for people.")
+    why: Why
+    corridor_id: Id | None = None
+    leg_id: Id | None = None
+    node_id: Id | None = Field(None, description="Where, if it is at a node.")
+    mode: Mode | None = None
+    affected: tuple[Affected, ...] = Field(
+        description="Units that it concerns now, the worst first, at most `MOST_AFFECTED`."
+    )
+    unit_count: int = Field(description="All of them, also those that are not listed.")
+    shipment_count: int
+    parties: tuple[PartyShare, ...] = Field(description="Every party that it concerns or has.")
+    parent: Id | None = Field(
+        None,
+        description="`dedup_key` of the standing incident that explains this one: whoever hears of "
+        "that one need not hear of this one.",
+    )
+    children: tuple[str, ...] = Field(
+        (), description="`dedup_key`s of incidents that this one explains."
+    )
+    handling: tuple[Handling, ...] = ()
+    caused_by: Id
+
+
+MOST_AFFECTED = 500
+"""Units that an incident lists."""
+
+
+class Filters(Part):
+    """Which incidents are meant; each that is given must fit, an empty one fits all."""
+
+    corridor_ids: tuple[str, ...] = ()
+    leg_ids: tuple[str, ...] = ()
+    node_ids: tuple[str, ...] = ()
+    kinds: tuple[AlertKind, ...] = ()
+    level: Level = Field(Level.MINOR, description="This one and worse.")
+    unit_ids: tuple[str, ...] = ()
+    shipment_ids: tuple[str, ...] = ()
+
+
+class WebhookSettings(Part):
+    """CloudEvents in Standard Webhooks."""
+
+    type: Literal[Channel.WEBHOOK] = Channel.WEBHOOK
+    url: Annotated[str, Field(max_length=2000, pattern=r"^https?://")]
+    secrets: tuple[str, ...] = Field(
+        min_length=1, max_length=2, description="`whsec_…`; two while they are being rotated."
+    )
+
+
+class EmailSettings(Part):
+    """Mail, for people without a server."""
+
+    type: Literal[Channel.EMAIL] = Channel.EMAIL
+    address: Annotated[str, Field(max_length=320, pattern=r"^[^@\s]+@[^@\s]+$")]
+
+
+class SseSettings(Part):
+    """A stream that the subscriber opens."""
+
+    type: Literal[Channel.SSE] = Channel.SSE
+
+
+class QuietHours(Part):
+    """A daily span in which only CRITICAL is told; it may pass midnight."""
+
+    begins: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    ends: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+    time_zone: Id = Field("UTC", description="IANA name, like Asia/Shanghai.")
+
+
+class Override(Part):
+    """What one subscriber calls bad enough, where it differs from the rules."""
+
+    kind: AlertKind
+    mode: Mode | None = Field(None, description="Null: all modes.")
+    minor_seconds: float | None = Field(None, ge=0)
+    major_seconds: float | None = Field(None, ge=0)
+    critical_seconds: float | None = Field(None, ge=0)
+
+
+class Subscription(Message):
+    """Who wants to hear of what, and how; the newest holds, and a tombstone ends it."""
+
+    subscription_id: Id
+    party: Id = Field(description="Sees only what its shipments touch.")
+    name: str = ""
+    enabled: bool = True
+    disabled_reason: str | None = None
+    filters: Filters = Filters()
+    channel: Annotated[WebhookSettings | EmailSettings | SseSettings, Field(discriminator="type")]
+    group_seconds: float = Field(300, ge=0, description="Least time between two messages of one.")
+    repeat_seconds: float = Field(
+        86_400, ge=0, description="What still stands is told again after so long; 0: never."
+    )
+    quiet_hours: QuietHours | None = None
+    overrides: tuple[Override, ...] = ()
+    created_time: Time
+    updated_time: Time
+
+
+class AlertCommand(Message):
+    """What somebody wants to be done about an incident. The key of its record is `dedup_key`."""
+
+    command_id: Id
+    order: Order
+    incident_id: Id
+    dedup_key: Id
+    party: Id | None = Field(None, description="For whom it counts; null, the operator's: for all.")
+    by: Id
+    until: Time | None = None
+    comment: str = ""
+    issued_time: Time
+
+
+class Delivery(Message):
+    """One try to tell a subscriber of a revision."""
+
+    delivery_id: Id = Field(description="Of subscription, revision and attempt.")
+    message_id: Id = Field(description="`webhook-id`: the same at each try.")
+    subscription_id: Id
+    party: Id
+    incident_id: Id
+    revision: int
+    channel: Channel
+    attempt: int = Field(ge=1)
+    outcome: DeliveryOutcome
+    status_code: int | None = None
+    detail: str = ""
+    started_time: Time
+    duration_seconds: float
+    next_attempt_time: Time | None = None

@@ -87,6 +87,10 @@ class Settings(BaseSettings):
     )
     gateway_metrics_port: Port = Field(9361, description="A gateway's metrics; each its own.")
 
+    alert_rules: Path | None = Field(
+        None, description="File of the alert rules; default: those that come with the package."
+    )
+
     worker_metrics_port: Port = Field(9301, description="First worker's metrics; the next +1 …")
     learner_metrics_port: Port = Field(9371, description="The learner's metrics and health.")
     sink_metrics_port: Port = Field(9351, description="The ClickHouse sink's metrics and health.")

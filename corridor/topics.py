@@ -6,7 +6,18 @@ Nothing is auto-created: `corridor topics apply` makes the broker match this pag
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Message, TrackingEvent
+from corridor.models import (
+    AlertCommand,
+    DeadLetter,
+    Delivery,
+    Incident,
+    Itinerary,
+    LegEstimate,
+    LegOutcome,
+    Message,
+    Subscription,
+    TrackingEvent,
+)
 
 DAY_MS = 86_400_000
 RETENTION_MS = 7 * DAY_MS
@@ -104,6 +115,26 @@ MODELS = Topic(
     config=dict(_COMPACTED),
 )
 
+SIGNALS = Topic(
+    "alerts.signals",
+    None,
+    "dedup_key",
+    "Alerts of single units, on their way to the incident that explains them (msgpack, internal).",
+)
+COMMANDS = Topic(
+    "alerts.commands", AlertCommand, "dedup_key", "Acknowledge, silence, close: what people want."
+)
+INCIDENTS = Topic("alerts.incidents", Incident, "dedup_key", "Incidents, revision by revision.")
+SUBSCRIPTIONS = Topic(
+    "alerts.subscriptions",
+    Subscription,
+    "subscription_id",
+    "Who wants to hear of what.",
+    partitions=1,
+    config=dict(_COMPACTED),
+)
+DELIVERIES = Topic("alerts.deliveries", Delivery, "subscription_id", "Each try to tell somebody.")
+
 TOLD_UNTIL = b"told-until"
 """Key of a record on `tracking.fanout` that says, in microseconds since 1970, until when a replay
 has told all: a replay tells in seconds what took days, so a clock that waits for latecomers by
@@ -111,6 +142,9 @@ Kafka's time would be days behind."""
 
 UNIT_TOPICS = (ITINERARIES, IOT, PORT, CUSTOMS, CARRIER, FANOUT)
 """What the stream workers read; co-partitioned, so that a unit's state lives in one place."""
+
+WORKER_TOPICS = (*UNIT_TOPICS, SIGNALS, COMMANDS)
+"""Those, and what makes incidents of single alerts: an incident lives where its key is read."""
 
 STATE_TABLE = "units"
 """Name of the stream workers' table of unit states."""
@@ -131,4 +165,5 @@ def registry(group: str) -> Iterator[Topic]:
     """Every topic of one installation."""
     yield from UNIT_TOPICS
     yield from (ESTIMATES, OUTCOMES, DEAD_LETTERS, LESSONS, MODELS)
+    yield from (SIGNALS, COMMANDS, INCIDENTS, SUBSCRIPTIONS, DELIVERIES)
     yield changelog(group)

@@ -16,7 +16,7 @@ from producers.intake import judge, record
 from producers.publisher import Publisher
 from producers.replay.lines import parse
 
-_INPUTS = {topic.name: Decoder(topic.model) for topic in topics.UNIT_TOPICS if topic.model}
+_INPUTS = {topic.name: Decoder(topic.model) for topic in topics.WORKER_TOPICS if topic.model}
 
 
 class Message(NamedTuple):

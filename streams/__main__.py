@@ -13,6 +13,7 @@ import structlog
 import uvloop
 
 from corridor import settings as environment
+from corridor.alerting.rules import RulesError
 from corridor.observability import ObservabilityServer, configure_logging
 from corridor.settings import Settings
 from streams.app import Worker
@@ -46,7 +47,10 @@ def run(settings: Settings, metrics_port: int) -> None:
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    worker = Worker(settings)
+    try:
+        worker = Worker(settings)
+    except RulesError as error:
+        sys.exit(f"CORRIDOR_ALERT_RULES: {error}")
 
     def healthy() -> str | None:
         stuck = worker.stuck_seconds

@@ -16,6 +16,7 @@ from mode import CrashingSupervisor
 from yarl import URL
 
 from corridor import topics
+from corridor.alerting import rules
 from corridor.eta.estimator import Estimator
 from corridor.eta.model import Model
 from corridor.metrics import (
@@ -89,7 +90,7 @@ class Worker:
         self.emitter = emitter or KafkaEmitter(settings)
         self.tracker = Tracker(self.emitter, settings.partitions)
         self.model = Model()
-        self.tracker.estimator = Estimator(self.model)
+        self.tracker.estimator = Estimator(self.model, rules.read(settings.alert_rules))
         self._feed = feed or ModelFeed(settings, self.model)
         self.progress = self._alive = time.monotonic()
         self._restore = restore or partial(restore_from_kafka, settings)
@@ -100,7 +101,7 @@ class Worker:
         self._records = 0
         self._since = 0.0
         self._next: dict[TP, int] = {}
-        names = [topic.name for topic in topics.UNIT_TOPICS]
+        names = [topic.name for topic in topics.WORKER_TOPICS]
         self.app.agent(
             self.app.topic(*names, schema=BatchSchema(), key_type=bytes, value_type=bytes),
             name="track",

@@ -8,9 +8,12 @@ record by record, and is not counted again when it is read again.
 from collections import defaultdict, deque
 from collections.abc import Iterable, Set
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
+from corridor.alerting import incidents
+from corridor.alerting.incidents import Gathered
 from corridor.eta.estimator import NAIVE, Estimator
 from corridor.network.geofence import Whereabouts
 from corridor.tracking import positions
@@ -36,6 +39,7 @@ class Bucket(msgspec.Struct, array_like=True):
     units: msgspec.Raw = msgspec.Raw(b"\x80")
     shared: msgspec.Raw = msgspec.Raw(b"\x80")
     located: msgspec.Raw = msgspec.Raw(b"\x80")
+    incidents: msgspec.Raw = msgspec.Raw(b"\x80")
 
 
 class Clock(msgspec.Struct, array_like=True):
@@ -62,6 +66,7 @@ class PartitionState:
         self.units = Shelf(Unit)
         self.shared = Shelf(Shared)
         self.located = Shelf(Located)
+        self.incidents = Shelf(Gathered)
         self.applied: list[dict[str, int]] = [{} for _ in range(BUCKETS)]
         """Per bucket, the next offset of every source topic."""
         self.clock = self._saved = BEGINNING
@@ -76,6 +81,7 @@ class PartitionState:
         self._receiver_timers = Timers[int]()
         self._shared_timers = Timers[datetime]()
         self._located_timers = Timers[int]()
+        self._incident_timers = Timers[datetime]()
 
     # restore and checkpoint ----------------------------------------------------------------------
 
@@ -109,6 +115,7 @@ class PartitionState:
             self.units.load(index, bucket.units)
             self.shared.load(index, bucket.shared)
             self.located.load(index, bucket.located)
+            self.incidents.load(index, bucket.incidents)
         self._loaded.clear()
         for unit in self.units:
             self._schedule(unit)
@@ -119,10 +126,12 @@ class PartitionState:
             self._shared_timers.set(shared.subject, shared.release_time)
         for located in self.located:
             self._located_timers.set(located.subject, located.touched_ms + positions.KEEP_MS)
+        for incident in self.incidents:
+            self._incident_timers.set(incident.key, incidents.release_time(incident))
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Changelog records of the buckets that have changed since the last call."""
-        dirty = self.units.drain() | self.shared.drain() | self.located.drain()
+        dirty: set[int] = set().union(*(shelf.drain() for shelf in self._shelves))
         records = [(b"%d" % index, self._bucket(index)) for index in sorted(dirty)]
         if records or self.clock > self._saved:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
@@ -131,14 +140,18 @@ class PartitionState:
         return records
 
     def _bucket(self, index: int) -> bytes:
-        parts = (shelf.raws[index] for shelf in (self.units, self.shared, self.located))
+        parts = (shelf.raws[index] for shelf in self._shelves)
         return _encode((1, self.applied[index], *parts))
 
     @property
     def unsaved(self) -> bool:
         """Whether anything has changed since the last `drain`, if only the time."""
-        changed = self.units.changed or self.shared.changed or self.located.changed
-        return changed or self.clock > self._saved
+        return self.clock > self._saved or any(shelf.changed for shelf in self._shelves)
+
+    @property
+    def _shelves(self) -> tuple[Shelf[Any], ...]:
+        """In the order of a bucket's fields."""
+        return self.units, self.shared, self.located, self.incidents
 
     # units ---------------------------------------------------------------------------------------
 
@@ -220,6 +233,17 @@ class PartitionState:
         known = (self.shared.get(subject) for subject in sorted(new))
         return [shared for shared in known if shared is not None]
 
+    # incidents -----------------------------------------------------------------------------------
+
+    def incident(self, key: str) -> Gathered | None:
+        """What is known of an incident; a change counts with `put_incident`."""
+        return self.incidents.get(key)
+
+    def put_incident(self, incident: Gathered) -> None:
+        """Keeps what is known of an incident."""
+        self.incidents.put(incident.key, incident)
+        self._incident_timers.set(incident.key, incidents.release_time(incident))
+
     # time ----------------------------------------------------------------------------------------
 
     def hear(self, topic: str, time: datetime) -> None:
@@ -295,6 +319,8 @@ class PartitionState:
                 self.located.put(subject, None)
             else:
                 self._located_timers.set(subject, silent_since + positions.KEEP_MS)
+        for key in self._incident_timers.due(self.clock):
+            self.incidents.put(key, None)
 
     def _schedule(self, unit: Unit) -> None:
         event_time, received_ms = next_timers(unit, self.clock)

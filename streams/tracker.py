@@ -4,9 +4,14 @@ from collections import Counter
 from collections.abc import Iterable, Set
 from datetime import UTC, datetime
 
+import msgspec
+from aiokafka.partitioner import murmur2
 from aiokafka.structs import ConsumerRecord
 
 from corridor import topics
+from corridor.alerting import alerts, incidents
+from corridor.alerting.alerts import Alert
+from corridor.alerting.incidents import Gathered
 from corridor.codes import Classifier, Reject
 from corridor.decoding import Decoder, Rejected, dead_letter
 from corridor.eta import lessons
@@ -15,7 +20,9 @@ from corridor.eta.lessons import Lesson
 from corridor.metrics import RECEIVED, REJECTED, SKIPPED
 from corridor.models import (
     SUBJECTS,
+    AlertCommand,
     DeadLetter,
+    Incident,
     Itinerary,
     LegEstimate,
     LegOutcome,
@@ -47,6 +54,7 @@ units, so that what is only due would seem overdue."""
 
 _read_itinerary = Decoder(Itinerary)
 _read_event = Decoder(TrackingEvent)
+_read_command = Decoder(AlertCommand)
 
 
 class Tracker:
@@ -64,9 +72,13 @@ class Tracker:
         self.estimator: Estimator = NAIVE
         self._emitter = emitter
         self._now_ms = 0
+        self._touched: dict[str, bool] = {}
+        """Incidents that the batch has changed; whether all that is new only corrects history."""
         self._readers = {
             topics.ITINERARIES.name: self._itinerary,
             topics.FANOUT.name: self._shared,
+            topics.SIGNALS.name: self._alert,
+            topics.COMMANDS.name: self._command,
         }
 
     def apply(self, topic: str, partition: int, records: list[ConsumerRecord], now_ms: int) -> None:
@@ -93,6 +105,11 @@ class Tracker:
         RECEIVED.labels(topic).inc(len(records))
         if skipped := verdicts["SKIPPED"]:
             SKIPPED.labels(topic).inc(skipped)
+        if self._touched:
+            for key, late in self._touched.items():
+                if (incident := state.incident(key)) is not None:
+                    out.append(incidents.message(incident, late=late))
+            self._touched.clear()
         self._emit(partition, out, letters)
 
     def ripen(self, partition: int, now_ms: int, known_ms: int, behind: Iterable[str]) -> None:
@@ -157,7 +174,11 @@ class Tracker:
         return verdict
 
     def _counted_event(
-        self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
+        self,
+        state: PartitionState,
+        event: TrackingEvent,
+        record: ConsumerRecord,
+        out: list[Output],
     ) -> str | Rejected:
         index = bucket_of(record.key)
         if state.counted(index, record.topic, record.offset):
@@ -191,12 +212,16 @@ class Tracker:
             received_ms=self._now_ms,
             estimator=self.estimator,
         )
-        if verdict is Verdict.APPLIED:
+        if verdict in _CHANGES:
             state.put(unit)
         return verdict
 
     def _unit_event(
-        self, state: PartitionState, event: TrackingEvent, record: ConsumerRecord, out: list[Output]
+        self,
+        state: PartitionState,
+        event: TrackingEvent,
+        record: ConsumerRecord,
+        out: list[Output],
     ) -> str:
         assert event.unit_id is not None
         unit = state.unit(event.unit_id)
@@ -278,6 +303,59 @@ class Tracker:
         state.tick(record.topic, event.event_time, record.timestamp)
         return Verdict.APPLIED
 
+    # incidents -----------------------------------------------------------------------------------
+
+    def _alert(
+        self, state: PartitionState, record: ConsumerRecord, out: list[Output]
+    ) -> str | Rejected:
+        """Gathers a unit's alert into its incident, which lives in this partition."""
+        try:
+            alert = alerts.decode(record.value)
+        except msgspec.MsgspecError as error:
+            return Rejected(Reject.MALFORMED, None, str(error))
+        if alert.key.encode() != record.key:
+            return _wrong_key("key")
+        if not self._counts(state, record):
+            return "SKIPPED"
+        incident = state.incident(alert.key) or incidents.gathered(alert)
+        news = incidents.take(incident, alert)
+        state.put_incident(incident)
+        if not news:
+            return Verdict.DUPLICATE
+        self._touch(incident, late=alert.late)
+        return Verdict.LATE if alert.late else Verdict.APPLIED
+
+    def _command(
+        self, state: PartitionState, record: ConsumerRecord, out: list[Output]
+    ) -> str | Rejected:
+        order = _read_command(record.value)
+        if isinstance(order, Rejected):
+            return order
+        if order.dedup_key.encode() != record.key:
+            return _wrong_key("dedup_key")
+        if not self._counts(state, record):
+            return "SKIPPED"
+        incident = state.incident(order.dedup_key)
+        if incident is None or not incidents.command(incident, order):
+            return Verdict.DUPLICATE
+        state.put_incident(incident)
+        self._touch(incident, late=False)
+        return Verdict.APPLIED
+
+    @staticmethod
+    def _counts(state: PartitionState, record: ConsumerRecord) -> bool:
+        """Whether a record has not been counted before; it is now."""
+        index = bucket_of(record.key)
+        if state.counted(index, record.topic, record.offset):
+            return False
+        state.count(index, record.topic, record.offset)
+        return True
+
+    def _touch(self, incident: Gathered, *, late: bool) -> None:
+        self._touched[incident.key] = late and self._touched.get(incident.key, True)
+
+    # what there is to say ------------------------------------------------------------------------
+
     def _emit(self, partition: int, out: list[Output], letters: list[DeadLetter]) -> None:
         add = self._emitter.add
         for output in out:
@@ -288,6 +366,13 @@ class Tracker:
             elif isinstance(output, Lesson):
                 add(topics.LESSONS.name, 0, output.run.encode(), lessons.encode(output))
                 continue
+            elif isinstance(output, Alert):
+                record_key = output.key.encode()
+                place = (murmur2(record_key) & 0x7FFFFFFF) % len(self._everywhere)
+                add(topics.SIGNALS.name, place, record_key, alerts.encode(output))
+                continue
+            elif isinstance(output, Incident):
+                topic, key = topics.INCIDENTS.name, output.dedup_key
             else:
                 letters.append(_expired(output))
                 continue

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Generic, NamedTuple, TypeVar
 
+from corridor.alerting.rules import Rules, packaged
 from corridor.codes import Signal, Stage
 from corridor.eta import naive, progress, signal
 from corridor.eta.distribution import LEVELS, MEDIAN, Quantiles, not_before, probability
@@ -81,8 +82,10 @@ class Estimate(NamedTuple):
 class Estimator:
     """With an empty model it says the timetable, then the timetable plus the last known delay."""
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, rules: Rules | None = None) -> None:
         self.model = model
+        self.rules = rules or packaged()
+        """What of that is an alert."""
         # all boxes of a run ask the same, one after the other
         self._asked = Memory[Quantiles | None]()
         self._legs = Memory[Onward | None]()

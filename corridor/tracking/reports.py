@@ -5,6 +5,7 @@ Both are looked at when they come, and a new estimate is made only where they mo
 
 from datetime import datetime
 
+from corridor.alerting import watch
 from corridor.codes import Classifier, EventType, Mode, Signal, Stage
 from corridor.eta import experts, progress, signal
 from corridor.eta.distribution import MEDIAN
@@ -19,7 +20,14 @@ from corridor.models import TrackingEvent
 from corridor.tracking.positions import is_position
 from corridor.tracking.stages import leg_of
 from corridor.tracking.unit import LegMemory, PlannedLeg, Unit
-from corridor.tracking.update import Output, Verdict, milestone_from, refresh, states_of
+from corridor.tracking.update import (
+    Output,
+    Verdict,
+    milestone_from,
+    refresh,
+    states_of,
+    take_concern,
+)
 
 NEAR_KM = 10.0
 """So near to its ends a leg's run may stand as long as it likes."""
@@ -50,10 +58,14 @@ def apply_report(
         estimator: Says when legs will end.
 
     Returns:
-        DUPLICATE if it says nothing new, NO_MILESTONE if it is of no leg that is open.
+        DUPLICATE if it says nothing new, NO_MILESTONE if it is of no leg that is open; else what
+        became of it.
     """
     take = _take_position if is_position(event) else _take_expectation
     verdict = take(unit, event, out, clock, estimator)
+    if watch.is_concern(event):  # a lock that is cut says where it is, too
+        told = take_concern(unit, event, out, received_ms, estimator)
+        return verdict if told is Verdict.DUPLICATE else told
     if verdict is Verdict.APPLIED:
         unit.touched_ms = max(unit.touched_ms, received_ms)
     return verdict

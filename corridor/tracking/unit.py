@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
+from corridor.alerting.alarm import Alarm
 from corridor.codes import Ending, Mode, Signal, Stage
 from corridor.eta.experts import Statement
 from corridor.eta.progress import Motion
@@ -69,6 +70,23 @@ class Waiting(msgspec.Struct, array_like=True, frozen=True, gc=False):
     received_ms: int
 
 
+class Concern(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """An event that changes no stage but may be the beginning or the end of an alert."""
+
+    source: str
+    event_id: str
+    updated_time: datetime
+    retracted: bool
+    code: str
+    event_time: datetime
+    node_id: str | None
+    shipment_id: str | None
+
+    def supersedes(self, other: "Concern") -> bool:
+        """Whether this version of the same event replaces the other one."""
+        return (self.updated_time, self.retracted) > (other.updated_time, other.retracted)
+
+
 class Predicted(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """What was predicted when a leg entered a stage."""
 
@@ -122,6 +140,7 @@ class Journey(msgspec.Struct, array_like=True):
     """The clock when this version came. What was due by then is history, and no news."""
     carried: list[float] = []
     """The arrival at the end of the current leg, as quantiles, that the later legs follow from."""
+    parties: tuple[str, ...] = ()
 
     @property
     def start(self) -> datetime:
@@ -147,6 +166,11 @@ class Unit(msgspec.Struct, array_like=True):
     """When each source last told something of it."""
     told_until: datetime = BEGINNING
     """The newest event that was told: what is told after it is late."""
+    alarms: list[Alarm] = []
+    """Of conditions that hold, or held on a journey that is not over."""
+    concerns: list[Concern] = []
+    told: int = 0
+    """The revision of the last alert."""
 
     def journey_of(self, milestone: Milestone) -> Journey | None:
         """The journey that an event belongs to: by shipment, else by run, else by time.
@@ -189,4 +213,4 @@ class Unit(msgspec.Struct, array_like=True):
     @property
     def empty(self) -> bool:
         """Whether nothing of the unit is left to keep."""
-        return not (self.journeys or self.waiting)
+        return not (self.journeys or self.waiting or self.concerns)

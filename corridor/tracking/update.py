@@ -9,6 +9,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from corridor.alerting import watch
+from corridor.alerting.alerts import Alert
 from corridor.codes import Classifier, Ending, EventType, Reject, Signal, Stage
 from corridor.eta import signal
 from corridor.eta.distribution import LEVELS
@@ -19,6 +21,7 @@ from corridor.eta.query import minutes
 from corridor.eta.signal import Kind
 from corridor.identity import derived_id
 from corridor.models import (
+    Incident,
     Itinerary,
     LegEstimate,
     LegOutcome,
@@ -29,6 +32,7 @@ from corridor.tracking import stages, teaching
 from corridor.tracking.stages import MILESTONES, Progress, overdue_time, stage
 from corridor.tracking.unit import (
     BEGINNING,
+    Concern,
     Journey,
     LegMemory,
     Milestone,
@@ -74,7 +78,7 @@ class Refused:
         self.waiting = waiting
 
 
-Output = LegEstimate | LegOutcome | Lesson | Refused
+Output = LegEstimate | LegOutcome | Lesson | Alert | Incident | Refused
 
 
 def apply_itinerary(
@@ -124,6 +128,7 @@ def apply_itinerary(
         legs,
         [LegMemory() for _ in legs],
         clock,
+        parties=itinerary.parties,
     )
     unit.touched_ms = received_ms
     unit.as_of = max(unit.as_of, itinerary.issued_time)
@@ -132,6 +137,7 @@ def apply_itinerary(
     else:
         _carry_over(unit, known, journey, caused_by, out)
         unit.journeys[unit.journeys.index(known)] = journey
+        watch.replanned(unit, journey)
     unit.journeys.sort(key=lambda j: j.start)
     refresh(unit, unit.as_of, itinerary.issued_time, caused_by, out, estimator)
     out.extend(teaching.plans(unit, journey))
@@ -157,6 +163,8 @@ def apply_event(
     """Takes an event of the unit; its record is kept while it waits."""
     milestone = milestone_of(event)
     if milestone is None:
+        if watch.is_concern(event):
+            return take_concern(unit, event, out, received_ms, estimator)
         return Verdict.NO_MILESTONE
     waiting = Waiting(milestone, topic, partition, offset, key, payload, received_ms)
     return _apply(unit, waiting, out, estimator)
@@ -240,6 +248,57 @@ def _apply(unit: Unit, candidate: Waiting, out: list[Output], estimator: Estimat
     return verdict
 
 
+def take_concern(
+    unit: Unit,
+    event: TrackingEvent,
+    out: list[Output],
+    received_ms: int,
+    estimator: Estimator,
+) -> Verdict:
+    """Keeps what may be an alert; one that comes before its plan is judged when that comes."""
+    concern = Concern(
+        event.source,
+        event.event_id,
+        event.updated_time,
+        event.retracted,
+        event.code,
+        event.event_time,
+        event.node_id,
+        event.shipment_id,
+    )
+    for index, known in enumerate(unit.concerns):
+        if known.event_id == concern.event_id and known.source == concern.source:
+            if not concern.supersedes(known):
+                return Verdict.DUPLICATE
+            unit.concerns[index] = concern
+            break
+    else:
+        unit.concerns.append(concern)
+        unit.concerns.sort(key=lambda c: (c.event_time, c.source, c.event_id))
+        del unit.concerns[: -watch.MOST_CONCERNS]
+    unit.touched_ms = max(unit.touched_ms, received_ms)
+    if not unit.journeys:
+        return Verdict.WAITING
+    late = any(c.event_time > event.event_time for c in unit.concerns)
+    for journey in unit.journeys:
+        # of estimates nothing changes, nor of the time until which they were made
+        watch.journey(
+            unit,
+            journey,
+            states_of(unit, journey),
+            (),
+            (),
+            (),
+            estimator.rules,
+            max(unit.as_of, event.event_time),
+            f"{event.source}/{event.event_id}",
+            late,
+            estimator.version,
+            out,
+        )
+    return Verdict.LATE if late else Verdict.APPLIED
+
+
 def _wait(unit: Unit, candidate: Waiting, out: list[Output]) -> Verdict:
     milestone = candidate.milestone
     for index, other in enumerate(unit.waiting):
@@ -284,9 +343,13 @@ def advance(
         changed = True
     if unit.touched_ms + HOLD_MS < now_ms:
         for journey in [j for j in unit.journeys if _release_time(j) < clock]:
+            watch.forget(unit, journey, estimator.rules, clock, out, over=_is_over(journey))
             unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
             unit.journeys.remove(journey)
             changed = True
+    if unit.concerns and not unit.journeys and unit.touched_ms + WAIT_MS < now_ms:
+        unit.concerns = []
+        changed = True
     return changed
 
 
@@ -300,6 +363,8 @@ def next_timers(unit: Unit, clock: datetime) -> tuple[datetime | None, int | Non
             receiver_times.append(unit.touched_ms + HOLD_MS)
         else:
             event_times.append(release)
+    if unit.concerns and not unit.journeys:
+        receiver_times.append(unit.touched_ms + WAIT_MS)
     due = _next_due(unit, history=False)
     if due is not None:
         event_times.append(due)
@@ -336,18 +401,26 @@ def _next_due(unit: Unit, *, history: bool) -> datetime | None:
             review = memory.review
             if review is not None and review > journey.known_at and (not found or review < found):
                 found = review
+    if unit.alarms:
+        due = watch.next_due(unit, history=history)
+        if due is not None and (not found or due < found):
+            found = due
     return found
 
 
 def _release_time(journey: Journey) -> datetime:
     """When a journey leaves the state: `KEEP` after its last leg ended, or should long have."""
     last = max(leg.planned_arrival for leg in journey.legs)
+    if not _is_over(journey):
+        # A journey whose end is never reported must not stay for ever.
+        return last + 10 * KEEP
     for leg, memory in zip(journey.legs, journey.memory, strict=True):
-        if memory.stage not in (Stage.DONE, Stage.AT_NODE):
-            # A journey whose end is never reported must not stay for ever.
-            return last + 10 * KEEP
         last = max(last, memory.arrival or leg.planned_arrival)
     return last + KEEP
+
+
+def _is_over(journey: Journey) -> bool:
+    return all(memory.stage in (Stage.DONE, Stage.AT_NODE) for memory in journey.memory)
 
 
 def _carry_over(unit: Unit, old: Journey, new: Journey, caused_by: str, out: list[Output]) -> None:
@@ -378,6 +451,7 @@ def refresh(
     """Derives every leg anew and says what has changed."""
     mark = {"late": True} if late else {}
     for journey in unit.journeys:
+        news = [False] * len(journey.legs)
         states = states_of(unit, journey)
         at_stages = [stage(leg, s, as_of) for leg, s in zip(journey.legs, states, strict=True)]
         estimates = estimator.estimates(journey, states, at_stages, unit.heard, as_of)
@@ -395,6 +469,7 @@ def refresh(
                 memory.stage, memory.eta, memory.evidence = at, eta, evidence
                 memory.signal, memory.missed = estimate.signal, estimate.missed
                 memory.stalled = estimate.stalled
+                news[index] = True
                 out.append(
                     _estimate(
                         unit, journey, leg, state, at, estimate, estimator, as_of, caused_by, mark
@@ -407,6 +482,21 @@ def refresh(
             _settle(unit, journey, leg, memory, state, as_of, updated, caused_by, mark, out)
             if known != teaching.known_of(memory):
                 out.extend(teaching.changes(unit, journey, index, known, as_of))
+                news[index] = True
+        watch.journey(
+            unit,
+            journey,
+            states,
+            at_stages,
+            estimates,
+            news,
+            estimator.rules,
+            as_of,
+            caused_by,
+            late,
+            estimator.version,
+            out,
+        )
 
 
 def states_of(unit: Unit, journey: Journey) -> list[Progress]:

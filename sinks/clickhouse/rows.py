@@ -313,7 +313,7 @@ def _bounds(metadata: Iterable[Any]) -> dict[str, Any]:
 def _column_type(table: Table, path: str) -> str:
     for column in table.columns:
         if (column.path or column.name) == path:
-            return column.type.removeprefix("Nullable(").removesuffix(")")
+            return column.type.rpartition("(")[2].rstrip(")")  # within Nullable or Array
     return "Int64"
 
 

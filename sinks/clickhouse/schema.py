@@ -34,7 +34,15 @@ from sinks.clickhouse.ddl import (
     window,
 )
 from sinks.clickhouse.feeds import FEEDS, LANDINGS, LATEST_ESTIMATES, SOURCE_HOURS, Feed
-from sinks.clickhouse.tables import DEAD_LETTERS, ESTIMATES, OUTCOMES, TABLES, Table
+from sinks.clickhouse.tables import (
+    DEAD_LETTERS,
+    DELIVERIES,
+    ESTIMATES,
+    INCIDENTS,
+    OUTCOMES,
+    TABLES,
+    Table,
+)
 from sinks.clickhouse.views import VIEWS
 
 Question = Callable[[Settings], list[str]]
@@ -115,6 +123,7 @@ MIGRATIONS = (
     ),
     Migration(3, "nodes, service, carrier and departure of estimates", _places_of_estimates),
     Migration(4, "connections and standstill of estimates", _connections),
+    Migration(5, "incidents and deliveries", _create(INCIDENTS, DELIVERIES)),
     Migration(6, "landings, what sources tell by hour, and the latest estimates", _feeds),
 )
 MIGRATIONS_TABLE = "schema_migrations"

@@ -16,7 +16,16 @@ Rules that every declaration keeps:
 from dataclasses import dataclass
 
 from corridor import topics
-from corridor.models import DeadLetter, Itinerary, LegEstimate, LegOutcome, Message, TrackingEvent
+from corridor.models import (
+    DeadLetter,
+    Delivery,
+    Incident,
+    Itinerary,
+    LegEstimate,
+    LegOutcome,
+    Message,
+    TrackingEvent,
+)
 from corridor.topics import Topic
 
 DEDUPLICATION_WINDOW = 10_000
@@ -269,7 +278,110 @@ DEAD_LETTERS = Table(
     version="_record_time",
 )
 
-TABLES = (ITINERARIES, EVENTS, ESTIMATES, OUTCOMES, DEAD_LETTERS)
+INCIDENTS = Table(
+    "incidents",
+    "Every revision of every incident.",
+    Incident,
+    (topics.INCIDENTS,),
+    (
+        Column("incident_id", TEXT, "Stays the same through all revisions."),
+        Column("dedup_key", TEXT, "`kind/cause/subject`."),
+        Column("revision", "UInt32", "Of one incident the highest holds; some may be left out."),
+        Column("kind", CODE, "DELAY, MISSED_CONNECTION, STALLED, SIGNAL_LOST, …"),
+        Column("cause", CODE, "RUN, CONNECTION, NODE, BORDER, LOCK or UNIT: what is at fault;"),
+        Column("subject", TEXT, "and which."),
+        Column("level", CODE, "MINOR, MAJOR or CRITICAL."),
+        Column("state", CODE, "PENDING, OPEN, CLEARING or RESOLVED."),
+        Column("flags", f"Array({CODE})", "STALE, FLAPPING."),
+        Column("opened_time", OPTIONAL_TIME, "When it first was OPEN.", NEARBY),
+        Column("changed_time", TIME, "When state or level last changed.", NEARBY),
+        Column("resolved_time", OPTIONAL_TIME, "When it was over.", NEARBY),
+        Column("as_of", TIME, "Event time of what the revision takes in.", NEARBY),
+        Column("late", "Bool", "Corrects history, and notified nobody."),
+        Column("reason", TEXT, "One sentence for people."),
+        Column("why_rule", CODE, "The rule that judged;", path="why.rule"),
+        Column("why_fact", "Bool", "whether by a fact;", path="why.fact"),
+        Column("why_probability", "Nullable(Float64)", "else by this.", path="why.probability"),
+        Column("why_opens_at", "Nullable(Float64)", "It opens at this,", path="why.opens_at"),
+        Column("why_clears_at", "Nullable(Float64)", "clears at this.", path="why.clears_at"),
+        Column(
+            "why_threshold_seconds",
+            "Nullable(Float64)",
+            "Of the level that it has;",
+            path="why.threshold_seconds",
+        ),
+        Column(
+            "why_value_seconds",
+            "Nullable(Float64)",
+            "what was held against it.",
+            path="why.value_seconds",
+        ),
+        Column("why_planned_time", OPTIONAL_TIME, "Planned;", NEARBY, path="why.planned_time"),
+        Column("why_expected_time", OPTIONAL_TIME, "expected.", NEARBY, path="why.expected_time"),
+        Column("why_since", OPTIONAL_TIME, "Since when it held.", NEARBY, path="why.since"),
+        Column("why_node_id", CODE, "Where.", path="why.node_id"),
+        Column("why_evidence", CODE, "What the estimate stood on.", path="why.evidence"),
+        Column("why_model_version", CODE, "The model.", path="why.model_version"),
+        Column("why_caused_by", TEXT, "The event that told.", path="why.caused_by"),
+        Column("corridor_id", CODE, "The corridor, where there is one."),
+        Column("leg_id", CODE, "The leg."),
+        Column("node_id", CODE, "Where, if it is at a node."),
+        Column("mode", CODE, "RAIL, VESSEL, BARGE, TRUCK, AIR or ''."),
+        Column("affected.unit_id", f"Array({TEXT})", "Units that it concerns, the worst first:"),
+        Column("affected.shipment_id", f"Array({TEXT})", "their shipments;"),
+        Column("affected.parties", f"Array(Array({CODE}))", "their parties;"),
+        Column("affected.leg_id", f"Array({CODE})", "their legs;"),
+        Column("affected.level", f"Array({CODE})", "how bad it is for each;"),
+        Column("affected.expected_time", f"Array({OPTIONAL_TIME})", "their likely arrivals;"),
+        Column(
+            "affected.delay_seconds", "Array(Nullable(Float64))", "how much later than planned."
+        ),
+        Column("unit_count", "UInt32", "All units, also those that are not listed."),
+        Column("shipment_count", "UInt32", "All shipments."),
+        Column("parties.party", f"Array({CODE})", "Every party that it concerns:"),
+        Column("parties.units", "Array(UInt32)", "with how many units;"),
+        Column("parties.shipments", "Array(UInt32)", "and shipments."),
+        Column("parent", TEXT, "dedup_key of the incident that explains it."),
+        Column("children", f"Array({TEXT})", "dedup_keys of those that it explains."),
+        Column("handling.order", f"Array({CODE})", "ACK or SILENCE:"),
+        Column("handling.party", f"Array({CODE})", "for whom;"),
+        Column("handling.by", f"Array({TEXT})", "by whom;"),
+        Column("handling.since", f"Array({TIME})", "since when;"),
+        Column("handling.until", f"Array({OPTIONAL_TIME})", "until when."),
+        Column("caused_by", TEXT, "The event that led to this revision."),
+    ),
+    order_by=("incident_id", "revision"),  # exactly the identity
+    version="_record_time",
+    indexes=("dedup_key", "subject", "leg_id"),
+)
+
+DELIVERIES = Table(
+    "deliveries",
+    "Each try to tell a subscriber.",
+    Delivery,
+    (topics.DELIVERIES,),
+    (
+        Column("delivery_id", TEXT, "Of subscription, revision and attempt."),
+        Column("message_id", TEXT, "`webhook-id`: the same at each try."),
+        Column("subscription_id", TEXT, "Who was told;"),
+        Column("party", CODE, "and for which party."),
+        Column("incident_id", TEXT, "Of what;"),
+        Column("revision", "UInt32", "and which revision."),
+        Column("channel", CODE, "webhook, email or sse."),
+        Column("attempt", "UInt32", "The first is 1."),
+        Column("outcome", CODE, "DELIVERED, RETRYING, FAILED, DISABLED or REFUSED."),
+        Column("status_code", "Nullable(Int32)", "What the endpoint answered."),
+        Column("detail", TEXT, "What went wrong."),
+        Column("started_time", TIME, "When it was tried.", NEARBY),
+        Column("duration_seconds", "Float64", "How long it took."),
+        Column("next_attempt_time", OPTIONAL_TIME, "When it is tried again.", NEARBY),
+    ),
+    order_by=("subscription_id", "incident_id", "delivery_id"),
+    version="_record_time",
+    indexes=("message_id", "incident_id"),
+)
+
+TABLES = (ITINERARIES, EVENTS, ESTIMATES, OUTCOMES, DEAD_LETTERS, INCIDENTS, DELIVERIES)
 """All of them. `tracking.fanout` has none: it repeats events, once per partition."""
 
 

@@ -21,7 +21,7 @@ from tests.contract.memory import Crash, MemoryBroker, MemoryEmitter, restore_fr
 SETTINGS = Settings(group="contract", partitions=2)
 CHANGELOG = topics.changelog("contract").name
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SOURCES = {TP(topic.name, p) for topic in topics.UNIT_TOPICS for p in range(2)}
+SOURCES = {TP(topic.name, p) for topic in topics.WORKER_TOPICS for p in range(2)}
 
 
 def itinerary(unit: str, departure: datetime) -> dict[str, Any]:

@@ -6,7 +6,7 @@ merged away only eventually) and what "current" means for each table.
 
 from collections.abc import Iterator
 
-from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, ITINERARIES, OUTCOMES
+from sinks.clickhouse.tables import DEAD_LETTERS, EVENTS, INCIDENTS, ITINERARIES, OUTCOMES
 from sinks.clickhouse.views.view import View
 
 
@@ -119,6 +119,13 @@ VIEWS = (
         "current_outcomes",
         "Finished legs that hold: the newest version of each, without those taken back.",
         f"SELECT * FROM {{database}}.{OUTCOMES.name} FINAL WHERE NOT retracted",
+    ),
+    View(
+        "current_incidents",
+        "Every incident in its newest revision, also those that are over.",
+        f"SELECT * FROM {{database}}.{INCIDENTS.name} FINAL "
+        "WHERE (incident_id, revision) IN (SELECT incident_id, max(revision) "
+        f"FROM {{database}}.{INCIDENTS.name} GROUP BY incident_id)",
     ),
     View(
         "current_legs",

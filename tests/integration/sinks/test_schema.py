@@ -89,6 +89,8 @@ def test_an_older_database_is_brought_to_the_declaration(database: Flow) -> None
         ("dead_letters", "status"),
     ):
         database.query(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for table in ("incidents", "deliveries"):
+        database.query(f"DROP TABLE {table}")
     database.query("DELETE FROM schema_migrations WHERE number > 1")
     database.query(
         "INSERT INTO events (source, event_id, _topic, _partition, _offset) "

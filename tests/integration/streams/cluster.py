@@ -108,7 +108,7 @@ class Cluster:
             **self.settings.kafka_client(), group_id="proof-workers", enable_auto_commit=False
         )
         try:
-            names = [topic.name for topic in topics.UNIT_TOPICS]
+            names = [topic.name for topic in topics.WORKER_TOPICS]
             partitions = [TopicPartition(name, p) for name in names for p in range(PARTITIONS)]
             ends = consumer.end_offsets(partitions)
             return sum(end - (consumer.committed(tp) or 0) for tp, end in ends.items())

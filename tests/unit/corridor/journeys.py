@@ -91,12 +91,15 @@ def on_the_way(share: float) -> tuple[float, float]:
 def position(hours: float, share: float | None = None, **values: Any) -> TrackingEvent:
     """Where the train is; by default where the timetable has it."""
     latitude, longitude = on_the_way(hours / 46 if share is None else share)
-    known: dict[str, Any] = {"source": "lock", "event_type": EventType.IOT}
+    known: dict[str, Any] = {
+        "source": "lock",
+        "event_type": EventType.IOT,
+        "event_id": f"ping-{hours}",
+        "code": "BREADCRUMB",
+    }
     if "run_id" not in values:
         known["unit_id"] = "U"
     return TrackingEvent(
-        event_id=f"ping-{hours}",
-        code="BREADCRUMB",
         event_time=at(hours),
         mode=Mode.RAIL,
         latitude=latitude,

@@ -7,17 +7,40 @@ from typing import NamedTuple, TypeVar
 from hypothesis import strategies as st
 from kafka import TopicPartition
 
-from corridor.codes import CODES, Classifier, Ending, EventType, Mode, Reject, Signal, Stage
+from corridor.codes import (
+    CODES,
+    AlertFlag,
+    AlertKind,
+    AlertState,
+    Cause,
+    Channel,
+    Classifier,
+    DeliveryOutcome,
+    Ending,
+    EventType,
+    Level,
+    Mode,
+    Order,
+    Reject,
+    Signal,
+    Stage,
+)
 from corridor.models import (
+    Affected,
     DeadLetter,
+    Delivery,
+    Handling,
+    Incident,
     Itinerary,
     Leg,
     LegEstimate,
     LegOutcome,
     Message,
     Origin,
+    PartyShare,
     Prediction,
     TrackingEvent,
+    Why,
 )
 
 T = TypeVar("T")
@@ -204,4 +227,95 @@ dead_letters = st.builds(
     key=maybe(st.just("a2V5")),
     payload=st.just("e30="),
     rejected_time=times,
+)
+
+seconds = st.floats(-1e9, 1e9)
+counts = st.integers(0, 2**31)
+
+incidents = st.builds(
+    Incident,
+    incident_id=ids,
+    dedup_key=ids,
+    revision=st.integers(1, 2**31),
+    kind=st.sampled_from(AlertKind),
+    cause=st.sampled_from(Cause),
+    subject=ids,
+    level=st.sampled_from(Level),
+    state=st.sampled_from(AlertState),
+    flags=st.lists(st.sampled_from(AlertFlag), max_size=2).map(tuple),
+    opened_time=maybe(times),
+    changed_time=times,
+    resolved_time=maybe(times),
+    as_of=times,
+    late=st.booleans(),
+    reason=ids,
+    why=st.builds(
+        Why,
+        rule=ids,
+        fact=st.booleans(),
+        probability=maybe(st.floats(0, 1)),
+        threshold_seconds=maybe(seconds),
+        value_seconds=maybe(seconds),
+        planned_time=maybe(times),
+        expected_time=maybe(times),
+        since=maybe(times),
+        node_id=maybe(ids),
+        evidence=maybe(ids),
+        model_version=maybe(ids),
+        caused_by=ids,
+    ),
+    corridor_id=maybe(ids),
+    leg_id=maybe(ids),
+    node_id=maybe(ids),
+    mode=maybe(st.sampled_from(Mode)),
+    affected=st.lists(
+        st.builds(
+            Affected,
+            unit_id=ids,
+            shipment_id=ids,
+            parties=st.lists(ids, max_size=2).map(tuple),
+            leg_id=ids,
+            level=st.sampled_from(Level),
+            expected_time=maybe(times),
+            delay_seconds=maybe(seconds),
+        ),
+        max_size=3,
+    ).map(tuple),
+    unit_count=counts,
+    shipment_count=counts,
+    parties=st.lists(
+        st.builds(PartyShare, party=ids, units=counts, shipments=counts), max_size=3
+    ).map(tuple),
+    parent=maybe(ids),
+    children=st.lists(ids, max_size=2).map(tuple),
+    handling=st.lists(
+        st.builds(
+            Handling,
+            order=st.sampled_from([Order.ACK, Order.SILENCE]),
+            party=maybe(ids),
+            by=ids,
+            since=times,
+            until=maybe(times),
+        ),
+        max_size=2,
+    ).map(tuple),
+    caused_by=ids,
+)
+
+deliveries = st.builds(
+    Delivery,
+    delivery_id=ids,
+    message_id=ids,
+    subscription_id=ids,
+    party=ids,
+    incident_id=ids,
+    revision=st.integers(1, 2**31),
+    channel=st.sampled_from(Channel),
+    attempt=st.integers(1, 100),
+    outcome=st.sampled_from(DeliveryOutcome),
+    status_code=maybe(st.integers(100, 599)),
+    detail=st.just("") | ids,
+    started_time=times,
+    duration_seconds=st.floats(0, 1e6),
+    next_attempt_time=maybe(times),
 )

@@ -65,12 +65,18 @@ class Worker:
         self._apply(topic, partition, key, message.to_json())
 
     def _apply(self, topic: str, partition: int, key: bytes, value: bytes) -> None:
-        offset = self.offsets.get((topic, partition), 0)
-        self.offsets[topic, partition] = offset + 1
-        record = ConsumerRecord(
-            topic, partition, offset, NOW_MS * 2, 0, key, value, None, len(key), len(value), ()
-        )
-        self.tracker.apply(topic, partition, [record], NOW_MS)
+        self._apply_all(topic, partition, [(key, value)])
+
+    def _apply_all(self, topic: str, partition: int, batch: list[Record]) -> None:
+        first = self.offsets.get((topic, partition), 0)
+        self.offsets[topic, partition] = first + len(batch)
+        records = [
+            ConsumerRecord(
+                topic, partition, offset, NOW_MS * 2, 0, key, value, None, len(key), len(value), ()
+            )
+            for offset, (key, value) in enumerate(batch, first)
+        ]
+        self.tracker.apply(topic, partition, records, NOW_MS)
 
     def fan_out(self) -> None:
         asyncio.run(self.emitter.flush())

@@ -1,0 +1,1 @@
+"""Alerts: few, early, explained and resolved. Pure: no I/O but the packaged rules."""

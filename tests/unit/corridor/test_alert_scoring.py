@@ -1,0 +1,79 @@
+"""How good alerts were, by what came of them."""
+
+from datetime import timedelta
+
+from corridor.alerting import incidents
+from corridor.alerting.scoring import AlertScorer
+from corridor.codes import AlertKind, AlertState, Cause
+from tests.unit.corridor.journeys import HOUR, PORT, RAIL, TERMINAL, Told, at, itinerary, told
+from tests.unit.corridor.test_alert_incidents import alert
+
+KEY = f"DELAY/RUN/RUN1/{RAIL.leg_id}"
+
+
+def heard(arrives: float, opens: float | None, since: float | None = None) -> AlertScorer:
+    """A train that is to arrive at 46, and one alert on it."""
+    scorer = AlertScorer(since=None if since is None else at(since))
+    unit = Told()
+    unit.take(itinerary(RAIL), told("DEPARTED", TERMINAL, 0), told("ARRIVED", PORT, arrives))
+    [last] = unit.outcomes()
+    for output in unit.estimates():
+        scorer.hear(output, output.as_of)
+    if opens is not None:
+        incident = incidents.Gathered(KEY, AlertKind.DELAY, Cause.RUN, "RUN1")
+        for state, time in ((AlertState.OPEN, opens), (AlertState.RESOLVED, opens + 1)):
+            word = alert(revision=int(time), state=state, as_of=at(time), leg_id=RAIL.leg_id)
+            incidents.take(incident, word)
+            scorer.hear_alert(incidents.message(incident, late=False), at(time))
+    scorer.hear(last, last.as_of + HOUR / 2)
+    return scorer
+
+
+def test_a_late_run_that_was_alerted_before_is_a_hit_with_its_lead() -> None:
+    delay = heard(49, 40).figures()["delay"]
+    assert (delay["late"], delay["precision"], delay["recall"]) == (1, 1, 1)
+    assert delay["lead_median_minutes"] == 7 * 60  # it is late from 47 on
+    assert delay["recall_in_time"] == 1
+
+
+def test_an_alert_after_it_was_late_is_a_hit_but_not_in_time() -> None:
+    delay = heard(49, 48).figures()["delay"]
+    assert (delay["recall"], delay["recall_in_time"]) == (1, 0)
+    assert delay["lead_median_minutes"] == -60
+
+
+def test_an_alert_on_a_run_that_came_in_time_is_a_false_one() -> None:
+    delay = heard(46, 40).figures()["delay"]
+    assert (delay["late"], delay["alerted"], delay["precision"]) == (0, 1, 0)
+
+
+def test_a_late_run_without_an_alert_is_missed() -> None:
+    delay = heard(49, None).figures()["delay"]
+    assert (delay["late"], delay["alerted"], delay["recall"]) == (1, 0, 0)
+
+
+def test_messages_are_counted_once_for_each_opening_and_end() -> None:
+    figures = heard(49, 40).figures()
+    assert figures["messages"] == {"OPENED": 1, "RESOLVED": 1}
+    assert figures["incidents"] == {"DELAY": 1}
+    assert figures["flap_rate"] == 0
+    assert figures["naive_per_1000_shipments"] == 1000  # it becomes late once
+
+
+def test_what_comes_before_counting_begins_is_not_counted() -> None:
+    figures = heard(49, 40, since=400).figures()
+    assert figures["messages"] == {}
+    assert figures["delay"]["runs"] == 0
+
+
+def test_what_comes_back_within_a_day_has_flapped() -> None:
+    scorer = AlertScorer()
+    incident = incidents.gathered(alert())
+    revision = 0
+    for hours in (1, 5, 60):
+        for state in (AlertState.OPEN, AlertState.RESOLVED):
+            revision += 1
+            time = at(hours) + revision * timedelta(seconds=1)
+            incidents.take(incident, alert(revision=revision, state=state, as_of=time))
+            scorer.hear_alert(incidents.message(incident, late=False), time)
+    assert scorer.figures()["flap_rate"] == 1 / 3
