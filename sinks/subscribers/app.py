@@ -434,7 +434,7 @@ def _add_stream(app: FastAPI, services: Services, reader: Callable[..., Reader])
         request: Request,
         who: Who,
         subscription: Annotated[str | None, Query(max_length=500)] = None,
-    ) -> Any:
+    ) -> Response:
         """What stands, then each revision as it comes; by a subscription, only what that is about.
 
         Events: `incident` (a CloudEvent), `position` (no news, only a place to come back to), `gap`

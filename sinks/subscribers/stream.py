@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
 
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from corridor.codes import AlertState
@@ -85,7 +86,7 @@ class Hub:
         return self._rendered[key]
 
 
-class Client:
+class Client(Response):
     """One stream, as an ASGI response."""
 
     def __init__(
@@ -110,6 +111,7 @@ class Client:
             allowed: Whether its token is still good.
             heartbeat_seconds: A sign of life at least so often.
         """
+        super().__init__()
         self.names = names
         self.woken = asyncio.Event()
         self._hub = hub
