@@ -20,6 +20,7 @@ from commands import (
     schema,
     simulate,
     stack,
+    subscriptions,
     topics,
 )
 
@@ -30,6 +31,7 @@ GROUPS: dict[str, typer.Typer] = {
     "schema": schema.app,
     "gateway": gateway.app,
     "parties": parties.app,
+    "subscriptions": subscriptions.app,
     "dead-letters": dead_letters.app,
 }
 

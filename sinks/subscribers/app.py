@@ -25,13 +25,12 @@ from corridor.metrics import SUBSCRIBER_REQUESTS
 from corridor.models import Filters, Id, Incident, SseSettings, Subscription, WebhookSettings
 from corridor.parties import Parties, Party
 from sinks.subscribers import orders, requests, signing
-from sinks.subscribers.attempt import Channel, Letter
+from sinks.subscribers.attempt import Channel
 from sinks.subscribers.board import Board, Names, Standing
 from sinks.subscribers.feed import Feed
 from sinks.subscribers.guard import ForbiddenTargetError, check_url
 from sinks.subscribers.matching import fits
-from sinks.subscribers.message import cloud_event, message_id
-from sinks.subscribers.sample import sample
+from sinks.subscribers.sample import trial
 from sinks.subscribers.stream import CLIENTS, Client, Hub
 from sinks.subscribers.subscriptions import Subscriptions, new_id
 
@@ -408,14 +407,6 @@ def _add_subscriptions(app: FastAPI, services: Services, reader: Callable[..., R
         """Ends a rotation: messages are signed with the newest secret alone."""
         await with_secrets(who, subscription_id, lambda secrets: secrets[:1])
         return Response(status_code=204)
-
-
-def trial(subscription: Subscription, url: str) -> Letter:
-    """A test message."""
-    now = datetime.now(UTC)
-    incident = sample(subscription, now)
-    id = message_id(subscription.subscription_id, "test", 1, int(now.timestamp() * 1000))
-    return Letter(id, incident, cloud_event(incident, url))
 
 
 # the stream --------------------------------------------------------------------------------------

@@ -1,16 +1,17 @@
 """Keeps webhooks from being pointed at what only we can reach (server-side request forgery).
 
-The address that is judged is the address that is connected to: names are resolved by the resolver
-below, of which the connection uses what comes out, so that a name cannot mean something else a
-moment later. Redirects are not followed.
+Judged three times: the address as it is written, what a name means when it is resolved for the
+connection, and the very socket address that is connected to, so that neither another spelling nor a
+name that means something else a moment later gets through. Redirects are not followed.
 """
 
 import ipaddress
 import socket
-from urllib.parse import urlsplit
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
 
 _TRANSLATED = (
     ipaddress.ip_network("64:ff9b::/96"),
@@ -42,26 +43,44 @@ def check_url(url: str, *, private: bool) -> None:
         ForbiddenTargetError: it may not be called.
     """
     try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        parts = URL(url)  # as aiohttp reads it
+        host, port = parts.raw_host, parts.port
     except ValueError as error:
         raise ForbiddenTargetError(f"not an address: {error}") from None
     if parts.scheme not in ("http", "https") or not host:
         raise ForbiddenTargetError("only http and https addresses are called")
-    if parts.username is not None or parts.password is not None:
+    if parts.user is not None or parts.password is not None:
         raise ForbiddenTargetError("an address may not carry a user or password")
     if port == 0:
         raise ForbiddenTargetError("there is no port 0")
     if private:
         return
-    if host == "localhost" or host.endswith((".localhost", ".local", ".internal")):
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith((".localhost", ".local", ".internal")):
         raise ForbiddenTargetError(f"{host} is not on the Internet")
     try:
-        public = is_public(host)
+        public = is_public(name)
     except ValueError:
-        return  # a name: the resolver judges what it means
+        # a name, which the resolver judges; but an address in another spelling is none
+        public = not name.replace(".", "").isdigit()
     if not public:
         raise ForbiddenTargetError(f"{host} is not on the Internet")
+
+
+def open_socket(address: tuple[Any, ...], *, private: bool) -> socket.socket:
+    """A socket for what is about to be connected to.
+
+    Args:
+        address: Family, type, protocol, name and socket address, as `getaddrinfo` has them.
+        private: Private addresses may be called too.
+
+    Raises:
+        ForbiddenTargetError: it may not be called.
+    """
+    family, kind, protocol, _, where = address
+    if not private and not is_public(where[0]):
+        raise ForbiddenTargetError(f"{where[0]} is not on the Internet")
+    return socket.socket(family, kind, protocol)
 
 
 class GuardedResolver(AbstractResolver):

@@ -1,10 +1,12 @@
 """An incident that is none: what `test` sends."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from corridor.codes import AlertKind, AlertState, Cause, Level
 from corridor.identity import derived_id
 from corridor.models import Affected, Incident, PartyShare, Subscription, Why
+from sinks.subscribers.attempt import Letter
+from sinks.subscribers.message import cloud_event, message_id
 
 KEY = "DELAY/RUN/TEST"
 
@@ -39,3 +41,11 @@ def sample(subscription: Subscription, now: datetime) -> Incident:
         parties=(PartyShare(party=subscription.party, units=1, shipments=1),),
         caused_by="test",
     )
+
+
+def trial(subscription: Subscription, url: str) -> Letter:
+    """A test message."""
+    now = datetime.now(UTC)
+    incident = sample(subscription, now)
+    id = message_id(subscription.subscription_id, "test", 1, int(now.timestamp() * 1000))
+    return Letter(id, incident, cloud_event(incident, url))

@@ -51,6 +51,21 @@ def run(settings: Settings, metrics_port: int) -> None:
     asyncio.run(Gateway(settings, parties, metrics_port).run())
 
 
+def public_url(settings: Settings) -> str:
+    """Where subscribers find the gateway."""
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = settings.subscribers_url or f"http://{host}:{settings.subscribers_port}"
+    return url.rstrip("/")
+
+
+def open_channels(settings: Settings) -> dict[ChannelType, Channel]:
+    """The ways to subscribers who do not come by themselves; needs a running loop."""
+    return {
+        ChannelType.WEBHOOK: Webhooks(private=settings.webhook_private),
+        ChannelType.EMAIL: Mail(settings),
+    }
+
+
 class Gateway:
     """One process."""
 
@@ -58,9 +73,7 @@ class Gateway:
         self._settings = settings
         self._parties = parties
         self._metrics_port = metrics_port
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        url = settings.subscribers_url or f"http://{host}:{settings.subscribers_port}"
-        self._url = url.rstrip("/")
+        self._url = public_url(settings)
         self._trouble: str | None = "what stands is being read"
         self._failure: BaseException | None = None
         self._stopping = asyncio.Event()
@@ -89,11 +102,7 @@ class Gateway:
             enable_idempotence=True,
         )
         feed = Feed(settings)
-        webhooks = Webhooks(private=settings.webhook_private)
-        channels: dict[ChannelType, Channel] = {
-            ChannelType.WEBHOOK: webhooks,
-            ChannelType.EMAIL: Mail(settings),
-        }
+        channels = open_channels(settings)
         subscriptions = Subscriptions(producer)
         try:
             await producer.start()
@@ -163,7 +172,8 @@ class Gateway:
             stopping.cancel()
             await serving
         finally:
-            await webhooks.close()
+            for channel in channels.values():
+                await channel.close()
             await feed.close()
             await producer.stop()
         _log.info("stopped")

@@ -146,7 +146,7 @@ class Client(Response):
                     await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _write(self, send: Send) -> None:
-        await self._send(send, f"retry: {RETRY_MS}\n\n".encode())
+        await self._send(send, b"retry: %d\n" % RETRY_MS)  # of the event that follows
         await self._begin(send)
         while not self._hub.closing.is_set() and self._allowed():
             concerned = self.woken.is_set() or self._behind
@@ -168,7 +168,7 @@ class Client(Response):
             await self._stand(send, gap=bool(self._last_event_id))
             return
         self._positions, self._number = positions, number
-        self._told_id = self._id
+        await self._tell_place(send)
 
     async def _stand(self, send: Send, *, gap: bool) -> None:
         """Tells all that stands: to one who is new, or has missed something."""
@@ -188,8 +188,11 @@ class Client(Response):
         for seen in standing:
             # without an id: who is cut off in the midst of it gets all of it again
             await self._send(send, _event("incident", cloud_event(seen, self._hub.url)))
-        await self._send(send, _event("position", b"{}", self._id))
+        await self._tell_place(send)
+
+    async def _tell_place(self, send: Send) -> None:
         self._told_id = self._id
+        await self._send(send, _event("position", b"{}", self._told_id))
 
     async def _tell_news(self, send: Send) -> bool:
         """Tells what is new; False: there was nothing."""
@@ -241,10 +244,10 @@ class Client(Response):
             while await self._tell_news(send):
                 pass  # what concerned others: the place moves on
             if self._told_id != self._id:
-                self._told_id = self._id
-                await self._send(send, _event("position", b"{}", self._id))
+                await self._tell_place(send)
             else:
-                await self._send(send, b": still here\n\n")
+                # no empty line after it: some clients would take that for the end of an event
+                await self._send(send, b": still here\n")
 
     async def _send(self, send: Send, piece: bytes) -> None:
         async with asyncio.timeout(SEND_SECONDS):

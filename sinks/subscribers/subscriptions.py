@@ -1,15 +1,17 @@
 """Who wants to hear of what: the compacted topic `alerts.subscriptions`, as it was read last."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from pydantic import ValidationError
 
 from corridor import topics
 from corridor.models import Subscription
+from corridor.settings import Settings
 
 Listener = Callable[[str, Subscription | None], None]
 
@@ -80,3 +82,31 @@ class Subscriptions:
         )
         await self.write(subscription.subscription_id, off)
         _log.warning("disabled", subscription=subscription.subscription_id, reason=reason)
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[Subscriptions]:
+    """All subscriptions as they are now, to look at and to change: for commands.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    producer = AIOKafkaProducer(**settings.aiokafka_client(), acks="all", enable_idempotence=True)
+    consumer = AIOKafkaConsumer(
+        **settings.aiokafka_client(), group_id=None, enable_auto_commit=False
+    )
+    try:
+        await producer.start()
+        await consumer.start()
+        found = Subscriptions(producer)
+        of = TopicPartition(topics.SUBSCRIPTIONS.name, 0)
+        consumer.assign([of])
+        await consumer.seek_to_beginning(of)
+        end = (await consumer.end_offsets([of]))[of]
+        while await consumer.position(of) < end:
+            for record in (await consumer.getmany(timeout_ms=500)).get(of, ()):
+                found.take(record.key, record.value)
+        yield found
+    finally:
+        await consumer.stop()
+        await producer.stop()

@@ -2,13 +2,14 @@
 
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import aiohttp
 
 from corridor.codes import DeliveryOutcome
 from corridor.models import Subscription, WebhookSettings
 from sinks.subscribers.attempt import DELIVERED, Attempt, Letter, retry_after
-from sinks.subscribers.guard import ForbiddenTargetError, GuardedResolver, check_url
+from sinks.subscribers.guard import ForbiddenTargetError, GuardedResolver, check_url, open_socket
 from sinks.subscribers.message import CONTENT_TYPE
 from sinks.subscribers.signing import SecretError, signature
 
@@ -32,6 +33,7 @@ class Webhooks:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
                 resolver=GuardedResolver(private=private),
+                socket_factory=partial(open_socket, private=private),
                 use_dns_cache=False,  # what was judged is what is connected to
                 limit=CONNECTIONS,
                 limit_per_host=0,

@@ -68,9 +68,11 @@ def test_a_client_that_comes_back_misses_nothing_and_hears_nothing_twice(
         heard = [next(events) for _ in range(2)]
     gateway.say(*(incident(train) for train in trains[3:]))
     with stream(gateway, "acme", heard[-1].id) as events:
+        until(events, "position")
         heard += [next(events) for _ in range(4)]
     assert sorted(said(event)[0] for event in heard) == sorted(trains)
     with stream(gateway, "acme", place) as events:
+        until(events, "position")
         again = [next(events) for _ in range(6)]
     assert sorted(map(said, again)) == sorted(map(said, heard))
 
