@@ -58,8 +58,8 @@ def through_kills(directory: Path, kafka: str, endpoint: Receiver, *, kills: int
     )
     told = history(party, incidents=12, revisions=5)
     with gateway.running():
-        for path in (healthy, flaky):
-            gateway.subscribe(party, endpoint.url + path)
+        gateway.subscribe(party, endpoint.url + healthy)
+        id = gateway.subscribe(party, endpoint.url + flaky)["subscription_id"]
     size = len(told) // (kills + 1)
     for kill in range(kills):
         with gateway.running() as process:
@@ -71,9 +71,11 @@ def through_kills(directory: Path, kafka: str, endpoint: Receiver, *, kills: int
     with gateway.running():
         gateway.say(*told[kills * size :])
         every = {(one.subject, one.revision) for one in told}
-        wait_until(lambda: heard(endpoint, healthy) >= every, 60)
+        wait_until(lambda: heard(endpoint, healthy) >= every, 60, what="all is heard")
+        with gateway.client(party) as client:
+            assert client.post(f"/subscriptions/{id}/replay").status_code == 202
         ends = {(one.subject, one.revision) for one in told if one.revision == 5}
-        wait_until(lambda: heard(endpoint, flaky) >= ends, 60)
+        wait_until(lambda: heard(endpoint, flaky) >= ends, 60, what="all ends are heard")
     gateway.close()
     for path in (healthy, flaky):
         check_order(endpoint.taken(path))
