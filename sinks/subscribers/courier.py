@@ -18,7 +18,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from corridor.codes import DeliveryOutcome
+from corridor.codes import AlertState, DeliveryOutcome
 from corridor.identity import derived_id
 from corridor.metrics import DELIVERIES, DELIVERY_SECONDS, NOTIFIED_SECONDS
 from corridor.models import Delivery, Incident, Subscription
@@ -246,7 +246,7 @@ class Courier:
             parent = self._board.by_key(incident.parent)
             if parent is not None:
                 view = self._view(parent, None)
-                explained = view is not None and view.resolved_time is None
+                explained = view is not None and view.state is not AlertState.RESOLVED
         return due(self.subscription, incident, before, now, news=news, explained=explained)
 
     def _next(self, lane: Lane, standing: Standing | None) -> float | None:

@@ -7,6 +7,7 @@ has been told to everybody, or stands in the ledger, or need not be told.
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any
@@ -31,6 +32,7 @@ SESSION_SECONDS = 10
 GRACE_SECONDS = 5.0
 """What is under way may take so long to finish when partitions move."""
 TURN_SECONDS = 0.5
+SWEEP_SECONDS = 10.0
 AT_A_TIME = 200
 """Incidents looked at before others have their turn."""
 NOBODY: Names = frozenset()
@@ -76,6 +78,7 @@ class Dispatch(ConsumerRebalanceListener):  # type: ignore[misc]
         self._owned: set[int] = set()
         self._committed: dict[int, int] = {}
         self._ready = False
+        self._swept = 0.0
         self._work: set[asyncio.Task[None]] = set()
         self._member = AIOKafkaConsumer(
             **settings.aiokafka_client(),
@@ -107,6 +110,7 @@ class Dispatch(ConsumerRebalanceListener):  # type: ignore[misc]
                 await self._member.getmany(timeout_ms=int(TURN_SECONDS * 1000))
                 if self._ready:
                     await self._commit()
+                    await self._sweep()
         finally:
             await self._close()
             await self._member.stop()
@@ -209,8 +213,6 @@ class Dispatch(ConsumerRebalanceListener):  # type: ignore[misc]
         for partition, offset in offsets.items():
             lag = self._board.positions[partition] - offset
             LAG.labels(topics.INCIDENTS.name, partition).set(lag)
-        SUBSCRIPTIONS.set(len(self._couriers))
-        UNTOLD.set(sum(courier.waiting for courier in self._couriers.values()))
         moved = {p: offset for p, offset in offsets.items() if offset > self._committed.get(p, -1)}
         if not moved:
             return
@@ -222,13 +224,17 @@ class Dispatch(ConsumerRebalanceListener):  # type: ignore[misc]
             _log.info("commit failed, will be tried again", error=repr(error))
             return
         self._committed |= moved
-        await self._sweep(moved)
 
-    async def _sweep(self, moved: Mapping[int, int]) -> None:
-        """Removes the lines of incidents that are over, told, and never read again."""
+    async def _sweep(self) -> None:
+        """Counts, and removes the lines of incidents that are over, told, and never read again."""
+        if time.monotonic() - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = time.monotonic()
+        SUBSCRIPTIONS.set(len(self._couriers))
+        UNTOLD.set(sum(courier.waiting for courier in self._couriers.values()))
         for courier in list(self._couriers.values()):
             id = courier.subscription.subscription_id
-            for incident_id, partition in courier.settled(moved):
+            for incident_id, partition in courier.settled(self._committed):
                 courier.forget(incident_id)
                 await self._ledger.write(partition, Key(id, incident_id), None)
 

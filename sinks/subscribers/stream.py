@@ -28,6 +28,8 @@ SEND_SECONDS = 60.0
 """A client that takes nothing for so long is cut off; it may come back where it was."""
 PIECE_BYTES = 32 * 1024
 AT_A_TIME = 500
+RENDERED = 2_000
+"""Events that are kept for the other clients of a party."""
 CLIENTS = 5_000
 GAP = b'{"detail":"some of what came in between is no longer there; what stands now follows"}'
 
@@ -79,7 +81,7 @@ class Hub:
         """A revision as a party sees it, and its event; made once for all clients of the party."""
         key = (entry.number, party, names)
         if key not in self._rendered:
-            if len(self._rendered) > 10_000:
+            if len(self._rendered) >= RENDERED:
                 self._rendered.clear()
             seen = self.board.see(entry.incident, party, names)
             self._rendered[key] = None if seen is None else (seen, cloud_event(seen, self.url))
@@ -220,10 +222,10 @@ class Client(Response):
         if entry.offset < self._positions[entry.partition]:
             return None  # told before a break, by another gateway or this one
         self._positions[entry.partition] = entry.offset + 1
-        if entry.incident.late:
-            return None
         rendered = self._hub.render(entry, self._party, self.names)
-        if rendered is None or not self._wants(rendered[0]):
+        if rendered is None or not _is_news(rendered[0], self._board):
+            return None
+        if not self._wants(rendered[0]):
             return None
         self._told_id = self._id
         return _event("incident", rendered[1], self._told_id)
@@ -256,6 +258,13 @@ class Client(Response):
     @property
     def _id(self) -> str:
         return ".".join(map(str, self._positions))
+
+
+def _is_news(seen: Incident, board: Board) -> bool:
+    """What is late is none, but for the end of what was news once."""
+    standing = board.standing(seen.incident_id)
+    was_news = standing is not None and standing.news > 0
+    return not seen.late or (seen.state is AlertState.RESOLVED and was_news)
 
 
 async def _left(receive: Receive) -> None:

@@ -1,30 +1,20 @@
 """`corridor subscriptions`, beside a gateway that delivers."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 from standardwebhooks.webhooks import Webhook
+from typer.testing import CliRunner, Result
 
+from commands.subscriptions import app
 from tests.integration.subscribers.gateway import Gateway
 from tests.integration.subscribers.receiver import Receiver
-from tests.support import ROOT, unique_name, wait_until
+from tests.support import unique_name, wait_until
 from tests.unit.subscribers.samples import incident
 
 pytestmark = pytest.mark.stack
 
 
-def corridor(gateway: Gateway, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "commands.main", "subscriptions", *arguments],
-        env={**os.environ, **gateway.env},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def corridor(gateway: Gateway, *arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments), env=gateway.env)
 
 
 def test_a_subscription_is_made_tested_listed_and_removed(
@@ -33,17 +23,17 @@ def test_a_subscription_is_made_tested_listed_and_removed(
     path, train, later = f"/{unique_name()}", unique_name(), unique_name()
     url = endpoint.url + path
     made = corridor(gateway, "add", "acme", "--url", url, "--unit", train, "--group-seconds", "0")
-    assert made.returncode == 0, made.stderr
+    assert made.exit_code == 0, made.stderr
     id, secret = made.stdout.split()
     tested = corridor(gateway, "test", id)
-    assert tested.returncode == 0, tested.stderr
+    assert tested.exit_code == 0, tested.stderr
     Webhook(secret).verify(endpoint.got[path][0].body, endpoint.got[path][0].headers)
     assert endpoint.got[path][0].data["subject"] == "TEST"
     gateway.say(incident(train, units={"acme": [train]}))
     wait_until(lambda: len(endpoint.taken(path)) == 2)
     assert url in corridor(gateway, "list").stdout
     assert secret not in corridor(gateway, "list").stdout
-    assert corridor(gateway, "remove", id).returncode == 0
+    assert corridor(gateway, "remove", id).exit_code == 0
     with gateway.client("acme") as client:
         wait_until(lambda: client.get(f"/subscriptions/{id}").status_code == 404)
     other = gateway.subscribe("acme", f"{endpoint.url}{path}-other")
@@ -55,5 +45,5 @@ def test_a_subscription_is_made_tested_listed_and_removed(
 
 def test_a_subscription_of_nobody_is_refused(gateway: Gateway) -> None:
     refused = corridor(gateway, "add", "nobody", "--url", "https://example.org")
-    assert refused.returncode == 1
+    assert refused.exit_code == 1
     assert "corridor parties add nobody" in refused.stderr
