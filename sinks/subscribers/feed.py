@@ -57,7 +57,7 @@ class Feed:
         return len(numbers)
 
     async def _partitions(self, topic: str) -> list[int]:
-        await self._consumer.topics()  # asks the broker
+        await self._consumer._client.force_metadata_update()  # nothing is assigned yet
         found = self._consumer.partitions_for_topic(topic)
         if not found:
             raise TopicMissingError(f"there is no topic {topic}: corridor topics apply")
