@@ -52,7 +52,7 @@ class Standing:
         self.incident = incident
         self.partition = partition
         self.news = news
-        """The newest revision that is not merely late; 0: all are."""
+        """The newest revision since it opened that is not merely late; 0: all are."""
         self._views: dict[tuple[str, Names], Incident | None] = {}
 
 
@@ -120,11 +120,14 @@ class Board:
         known = self.standing(id)
         if known is not None and known.incident.revision >= incident.revision:
             return  # said again, after a crash of who says it
-        news = known.news if known is not None else 0
-        standing = Standing(incident, partition, news if incident.late else incident.revision)
+        over = incident.state is AlertState.RESOLVED
+        news = known.news if known and known.incident.state is not AlertState.RESOLVED else 0
+        if not over and not incident.late:
+            news = incident.revision
+        standing = Standing(incident, partition, news)
         self._keys[incident.dedup_key] = id
         self._over.pop(id, None)
-        if incident.state is AlertState.RESOLVED:
+        if over:
             self._standing.pop(id, None)
             self._over[id] = standing
             while len(self._over) > OVER_KEPT:

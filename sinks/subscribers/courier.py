@@ -186,17 +186,21 @@ class Courier:
                     yield lane.partition, lane.waiting[0].offset
 
     def settled(self, offsets: Mapping[int, int]) -> list[tuple[str, int]]:
-        """Incidents, and their partitions, that are over and were told before these offsets."""
+        """Incidents, and their partitions, that are over, with nothing left to tell of them."""
         return [
             (id, lane.partition)
             for id, lane in self._lanes.items()
-            if lane.line.told is not None
-            and lane.line.told.over
-            and lane.at is None
+            if lane.at is None
             and not lane.busy
             and not lane.waiting
+            and (lane.line.told is None or lane.line.told.over)
             and lane.line.offset < offsets.get(lane.partition, -1)
+            and self._is_over(id)
         ]
+
+    def _is_over(self, incident_id: str) -> bool:
+        standing = self._board.standing(incident_id)
+        return standing is None or standing.incident.state is AlertState.RESOLVED
 
     def told(self) -> list[tuple[str, int]]:
         """Incidents, and their partitions, that have a line in the ledger."""

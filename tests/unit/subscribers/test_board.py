@@ -30,6 +30,14 @@ def test_a_late_revision_is_what_stands_but_no_news() -> None:
     assert (standing.incident.revision, standing.news) == (2, 1)
 
 
+def test_what_comes_back_late_is_no_news_though_it_was_news_once() -> None:
+    over = incident(revision=2, state=AlertState.RESOLVED)
+    board = filled(incident(), over, incident(revision=3, late=True), partitions=1)
+    standing = board.standing(incident().incident_id)
+    assert standing is not None
+    assert (standing.incident.revision, standing.news) == (3, 0)
+
+
 def test_what_is_over_is_still_shown() -> None:
     board = filled(incident(), incident(revision=2, state=AlertState.RESOLVED), partitions=1)
     assert board.ids(ACME) == {incident().incident_id}
