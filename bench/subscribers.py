@@ -2,9 +2,9 @@
 
 `python -m bench.subscribers [--clients N] [--endpoints N] [--rates R …] [--seconds S] [--kills K]
 [--json]` starts a Kafka and a gateway of its own, with clients of server-sent events and webhook
-endpoints, a third of them slow, failing or dead. Incidents come at a rate that is a share of the
-events' (`--share`: what the simulator's incidents are of its events), so that a rate of events
-is what the whole pipeline would have to bear. Then the gateway is killed with -9, again and again.
+endpoints, a third of them slow, failing or dead. Revisions of incidents come at a share of a rate
+of events (`--share`: an assumption, not measured); times are from a revision's making to its
+arrival, so what the workers need before that is not in them. Then the gateway is killed with -9.
 It exits with 1 where anybody healthy lost something, or heard of an incident in another order.
 """
 
@@ -44,14 +44,14 @@ UNITS = 20
 """Of each incident: of two parties."""
 STANDING = 200
 """Incidents that change in turn."""
-LEVELS = (Level.MINOR, Level.MAJOR, Level.CRITICAL)
 BEGAN = datetime.now(UTC)
 
 
 def incident(number: int, revision: int) -> Incident:
-    """A revision that is worth telling; its `as_of` says when it was said."""
+    """A revision that is worth telling: it comes and goes. Its `as_of` says when it was said."""
     names = [f"party-{number % PARTIES}", f"party-{(number * 7 + 3) % PARTIES}"]
-    level = LEVELS[revision % 3]
+    over = revision % 2 == 0
+    level = Level.MAJOR
     key = f"DELAY/RUN/BENCH-{number}"
     now = datetime.now(UTC)
     affected = tuple(
@@ -64,7 +64,7 @@ def incident(number: int, revision: int) -> Incident:
             expected_time=BEGAN + timedelta(days=2),
             delay_seconds=7200.0,
         )
-        for n in range(UNITS)
+        for n in range(0 if over else UNITS)
     )
     return Incident(
         incident_id=derived_id("incident", key),
@@ -74,18 +74,20 @@ def incident(number: int, revision: int) -> Incident:
         cause=Cause.RUN,
         subject=f"BENCH-{number}",
         level=level,
-        state=AlertState.OPEN,
+        state=AlertState.RESOLVED if over else AlertState.OPEN,
         opened_time=BEGAN,
+        resolved_time=now if over else None,
         changed_time=now,
         as_of=now,
         reason=f"Run BENCH-{number} is expected 2 h late ({level}, {UNITS} units).",
         why=Why(rule="DELAY.RAIL", probability=0.8, value_seconds=7200.0, caused_by="rail/e1"),
         leg_id="CNCKG-CNQZH.RAIL",
         affected=affected,
-        unit_count=UNITS,
-        shipment_count=UNITS // 4,
+        unit_count=len(affected),
+        shipment_count=len(affected) // 4,
         parties=tuple(
-            PartyShare(party=name, units=UNITS // 2, shipments=UNITS // 4) for name in sorted(names)
+            PartyShare(party=name, units=len(affected) // 2, shipments=len(affected) // 4)
+            for name in sorted(names)
         ),
         caused_by="rail/e1",
     )

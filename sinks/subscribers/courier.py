@@ -112,6 +112,7 @@ class Courier:
         self._queued = 0
         self._strikes = 0
         self._rest_until = 0.0
+        self._renewals = 0
         self._woken = asyncio.Event()
         self._tries: set[asyncio.Task[None]] = set()
         self._loop: asyncio.Task[None] | None = None
@@ -173,6 +174,7 @@ class Courier:
         """Takes a changed subscription; what has failed is tried again."""
         self.subscription = subscription
         self._rest_until, self._strikes = 0.0, 0
+        self._renewals += 1
         for incident_id, lane in list(self._lanes.items()):
             self._drop(lane)
             lane.line = msgspec.structs.replace(lane.line, failures=0, retry_at=0.0, given_up=0)
@@ -347,7 +349,7 @@ class Courier:
         chosen = self._choose(incident_id, lane)
         if chosen is None:
             return
-        subscription = self.subscription
+        subscription, renewals = self.subscription, self._renewals
         letter = self.letter(chosen.incident, chosen.told.reminder)
         started, clock = datetime.now(UTC), time.monotonic()
         attempt = await self._channel.send(subscription, letter)
@@ -374,6 +376,9 @@ class Courier:
         await asyncio.gather(
             self._ledger.write(lane.partition, key, line), self._ledger.log(delivery)
         )
+        if attempt.outcome is not DeliveryOutcome.DELIVERED and renewals != self._renewals:
+            self._drop(lane)
+            return  # changed in the meantime: it is tried at once as it is wanted now
         self._settle(lane, chosen, line, attempt)
         if attempt.outcome is DeliveryOutcome.DISABLED:
             await self._gone(subscription, attempt.detail)

@@ -9,14 +9,10 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from corridor.codes import AlertFlag, AlertState, Level, Order
+from corridor.alerting.notices import moved
+from corridor.codes import AlertState, Level, Order
 from corridor.models import Incident, QuietHours, Subscription
 from sinks.subscribers.sight import rank
-
-MATERIAL_SHARE = 0.2
-"""A delay is told anew when it has changed by so much of itself,"""
-MATERIAL_SECONDS = 900.0
-"""and at least by this."""
 
 
 class Told(msgspec.Struct, array_like=True, frozen=True):
@@ -25,10 +21,8 @@ class Told(msgspec.Struct, array_like=True, frozen=True):
     revision: int
     over: bool
     level: Level
-    units: int
     value: float | None
     """Seconds, of the worst unit."""
-    flapping: bool
     time: float
     """Unix seconds."""
     reminder: int = 0
@@ -48,9 +42,7 @@ def told(incident: Incident, before: Told | None, now: datetime) -> Told:
         revision=incident.revision,
         over=incident.state is AlertState.RESOLVED,
         level=incident.level,
-        units=incident.unit_count,
-        value=_value(incident),
-        flapping=AlertFlag.FLAPPING in incident.flags,
+        value=incident.why.value_seconds,
         time=now.timestamp(),
         reminder=before.reminder + 1 if before is not None and again else 0,
     )
@@ -121,19 +113,8 @@ _NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def _material(incident: Incident, before: Told) -> bool:
-    if incident.level is not before.level or incident.unit_count > before.units:
-        return True
-    if AlertFlag.FLAPPING in incident.flags and not before.flapping:
-        return True
-    value = _value(incident)
-    if value is None or before.value is None:
-        return False
-    return abs(value - before.value) > max(MATERIAL_SHARE * abs(before.value), MATERIAL_SECONDS)
-
-
-def _value(incident: Incident) -> float | None:
-    values = [u.delay_seconds for u in incident.affected if u.delay_seconds is not None]
-    return max(values, default=incident.why.value_seconds)
+    """What `alerting.notices` calls worth a message, of what stands and was told."""
+    return rank(incident.level) > rank(before.level) or moved(before.value, incident)
 
 
 def _held(incident: Incident, order: Order, at: datetime) -> bool:

@@ -100,8 +100,10 @@ def _why(incident: Incident, own: tuple[Affected, ...]) -> Why:
     if own and own[0] == incident.affected[0]:
         return why  # it speaks of the worst unit, which is one of its own
     worst = own[0] if own else None
+    same = worst is not None and worst.level is incident.level
     return Why(
         rule=why.rule,
+        threshold_seconds=why.threshold_seconds if same else None,
         value_seconds=worst.delay_seconds if worst else None,
         expected_time=worst.expected_time if worst else None,
         node_id=incident.node_id,

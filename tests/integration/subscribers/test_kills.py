@@ -8,23 +8,21 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from corridor.codes import AlertState, Level
+from corridor.codes import AlertState
 from corridor.models import Incident
 from tests.integration.subscribers.gateway import Gateway
 from tests.integration.subscribers.receiver import Got, Receiver
 from tests.support import unique_name, wait_until
-from tests.unit.subscribers.samples import incident
+from tests.unit.subscribers.samples import incident, worse
 
 pytestmark = pytest.mark.stack
-
-LEVELS = (Level.MINOR, Level.MAJOR, Level.CRITICAL)
 
 
 def history(party: str, incidents: int, revisions: int) -> list[Incident]:
     """Revisions of many incidents, each worth telling, the end of each last."""
     units = {party: ["U1"]}
     told = [
-        incident(f"{party}{n}", revision, units, level=LEVELS[revision % 3])
+        worse(revision, f"{party}{n}", units=units)
         for revision in range(1, revisions)
         for n in range(incidents)
     ]

@@ -10,7 +10,7 @@ from corridor.models import Delivery
 from tests.integration.subscribers.gateway import Gateway, values
 from tests.integration.subscribers.receiver import Receiver
 from tests.support import unique_name, wait_until
-from tests.unit.subscribers.samples import incident
+from tests.unit.subscribers.samples import incident, worse
 
 pytestmark = pytest.mark.stack
 
@@ -42,8 +42,7 @@ def test_revisions_of_an_incident_come_in_order_and_its_end_comes_last(
 ) -> None:
     path, train = f"/{unique_name()}", unique_name()
     gateway.subscribe("acme", endpoint.url + path)
-    levels = [Level.MINOR, Level.MAJOR, Level.CRITICAL, Level.MAJOR]
-    gateway.say(*(incident(train, n, level=level) for n, level in enumerate(levels, 1)))
+    gateway.say(*(worse(n, train) for n in range(1, 5)))
     gateway.say(incident(train, 5, state=AlertState.RESOLVED, late=True))
     wait_until(lambda: len(revisions(endpoint, path, train)) >= 5)
     assert revisions(endpoint, path, train) == [1, 2, 3, 4, 5]

@@ -96,6 +96,11 @@ def incident(
     return Incident(**values | changes)
 
 
+def worse(revision: int, subject: str = "G1", **changes: Any) -> Incident:
+    """One that is later with each revision, by so much that it is worth telling."""
+    return incident(subject, revision, delay=3600.0 * 2**revision, **changes)
+
+
 def subscription(id: str = "sub_1", party: str = "acme", **changes: Any) -> Subscription:
     """A webhook that hears everything at once, and nothing twice."""
     values: dict[str, Any] = {

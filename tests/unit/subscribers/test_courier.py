@@ -12,9 +12,8 @@ from sinks.subscribers.attempt import DELIVERED, Attempt, Letter
 from sinks.subscribers.board import Board
 from sinks.subscribers.courier import Courier
 from sinks.subscribers.ledger import Key, Line
-from tests.unit.subscribers.samples import incident, subscription
+from tests.unit.subscribers.samples import incident, subscription, worse
 
-LEVELS = (Level.MINOR, Level.MAJOR, Level.CRITICAL)
 REFUSES = Attempt(DeliveryOutcome.RETRYING, 500, "answered 500")
 
 
@@ -103,7 +102,7 @@ def test_every_revision_worth_telling_is_told_in_order() -> None:
         it = Scene()
         it.courier.start()
         it.ear.open.clear()
-        it.say(*(incident(revision=n, level=LEVELS[n % 3]) for n in range(1, 8)))
+        it.say(*(worse(n) for n in range(1, 8)))
         it.say(incident(revision=8, state=AlertState.RESOLVED))
         it.ear.open.set()
         await it.until(lambda: len(it.ear.letters) >= 8)
@@ -121,7 +120,7 @@ def test_after_a_failure_the_newest_stands_for_all() -> None:
         it.say(incident())
         await it.until(lambda: it.book.tries)
         it.ear.answer = lambda letter: DELIVERED
-        it.say(*(incident(revision=n, level=LEVELS[n % 3]) for n in range(2, 6)))
+        it.say(*(worse(n) for n in range(2, 6)))
         it.courier.renew(it.courier.subscription)
         await it.until(lambda: it.ear.heard[1:])
         assert it.ear.heard == [("G1", 1), ("G1", 5)]
@@ -159,7 +158,7 @@ def test_another_courier_goes_on_from_the_ledger_and_tells_nothing_twice() -> No
             second.courier.open(0, key.incident_id, line)
         second.courier.start()
         second.say(incident(), incident(revision=2, level=Level.CRITICAL))
-        second.say(incident(revision=3), incident("G2"))
+        second.say(worse(3), incident("G2"))
         await second.until(lambda: len(second.ear.letters) == 2)
         assert sorted(second.ear.heard) == [("G1", 3), ("G2", 1)]
         await second.courier.stop(1)
@@ -213,17 +212,17 @@ def test_an_endpoint_that_is_gone_is_reported() -> None:
 
 
 def test_what_waits_is_bounded_and_the_newest_is_not_lost(monkeypatch: Any) -> None:
-    monkeypatch.setattr(module, "QUEUED", 10)
+    monkeypatch.setattr(module, "QUEUED", 5)
 
     async def scene() -> None:
         it = Scene()
         it.courier.start()
         it.ear.open.clear()
-        for revision in range(1, 30):
-            it.say(incident(revision=revision, level=LEVELS[revision % 3]))
+        for revision in range(1, 13):
+            it.say(worse(revision))
         assert len(list(it.courier.held())) <= 1
         it.ear.open.set()
-        await it.until(lambda: ("G1", 29) in it.ear.heard)
+        await it.until(lambda: ("G1", 12) in it.ear.heard)
         numbers = [revision for _, revision in it.ear.heard]
         assert numbers == sorted(numbers)
         await it.courier.stop(1)
