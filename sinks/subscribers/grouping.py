@@ -78,6 +78,8 @@ def due(
     if before is None or before.over:
         if news <= (before.revision if before else 0) or explained:
             return None
+        if incident.state is not AlertState.OPEN:
+            return None  # it is going away already
         at = now
     elif over:
         at = _later(before, subscription.group_seconds)

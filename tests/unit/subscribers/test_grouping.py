@@ -31,10 +31,10 @@ FIRST = told(incident(), None, NOW)
 
 def test_what_stands_is_told_at_once() -> None:
     assert when(incident()) == LATER
-    assert when(incident(state=AlertState.CLEARING)) == LATER
 
 
-def test_what_was_over_before_it_was_told_is_never_told() -> None:
+def test_what_was_over_or_clearing_before_it_was_told_is_not_told() -> None:
+    assert when(incident(state=AlertState.CLEARING)) is None
     assert when(incident(state=AlertState.RESOLVED)) is None
 
 
