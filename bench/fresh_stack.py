@@ -50,7 +50,7 @@ class FreshStack:
                 published; with one, also of when the models come.
         """
         # held together while they are chosen, so that no two are the same
-        servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(6)]
+        servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(8)]
         ports = [int(server.getsockname()[1]) for server in servers]
         for server in servers:
             server.close()
@@ -63,6 +63,8 @@ class FreshStack:
             "CORRIDOR_WORKER_METRICS_PORT": str(ports[3]),
             "CORRIDOR_SINK_METRICS_PORT": str(ports[4]),
             "CORRIDOR_LEARNER_METRICS_PORT": str(ports[5]),
+            "CORRIDOR_SUBSCRIBERS_PORT": str(ports[6]),
+            "CORRIDOR_SUBSCRIBERS_METRICS_PORT": str(ports[7]),
         }
         self.settings = Settings(
             data=self.data,
@@ -72,9 +74,12 @@ class FreshStack:
             worker_metrics_port=ports[3],
             sink_metrics_port=ports[4],
             learner_metrics_port=ports[5],
+            subscribers_port=ports[6],
+            subscribers_metrics_port=ports[7],
         )
         self.learner = learner
-        self.processes = ("kafka", "clickhouse", "worker", *(["learner"] * learner), "sink")
+        ours = ("worker", *(["learner"] * learner), "sink", "subscribers")
+        self.processes = ("kafka", "clickhouse", *ours)
 
     # commands ------------------------------------------------------------------------------------
 

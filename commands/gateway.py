@@ -14,12 +14,12 @@ from rich.console import Console
 
 from corridor import settings
 from corridor.observability import ObservabilityServer, configure_logging
+from corridor.parties import PartiesError
 from corridor.settings import Settings
 from producers.ais import gateway as ais_gateway
 from producers.folder import Folder, FolderError
 from producers.iot import mqtt as iot_mqtt
 from producers.iot.assignments import Assignments, AssignmentsError
-from producers.parties import PartiesError
 from producers.publisher import PublishError
 from producers.push import server
 

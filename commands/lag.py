@@ -8,7 +8,7 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 from pydantic import BaseModel
 
 from corridor.settings import Settings
-from corridor.topics import LESSONS, WORKER_TOPICS
+from corridor.topics import INCIDENTS, LESSONS, WORKER_TOPICS
 from sinks.clickhouse.tables import TABLES
 
 BOOTSTRAP_SECONDS = 5.0
@@ -27,7 +27,7 @@ class TopicLag(BaseModel):
 
 
 def measure(settings: Settings, *, learner: bool = True) -> list[TopicLag]:
-    """Lag of the workers, the learner and the ClickHouse sink, by committed offsets.
+    """Lag of the workers, the learner, the sink and the subscriber gateway, by committed offsets.
 
     Args:
         settings: Where Kafka is.
@@ -39,6 +39,7 @@ def measure(settings: Settings, *, learner: bool = True) -> list[TopicLag]:
     expected = {settings.worker_group: {topic.name for topic in WORKER_TOPICS}}
     if learner:
         expected[settings.learner_group] = {LESSONS.name}
+    expected[settings.subscriber_group] = {INCIDENTS.name}
     sink = f"{settings.group}-clickhouse"
     expected[sink] = {topic.name for table in TABLES for topic in table.topics}
     with KafkaAdminClient(

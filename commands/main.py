@@ -21,6 +21,7 @@ from commands import (
     schema,
     simulate,
     stack,
+    subscriptions,
     topics,
 )
 
@@ -31,6 +32,7 @@ GROUPS: dict[str, typer.Typer] = {
     "schema": schema.app,
     "gateway": gateway.app,
     "parties": parties.app,
+    "subscriptions": subscriptions.app,
     "dead-letters": dead_letters.app,
 }
 

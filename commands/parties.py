@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from corridor import settings
-from producers import formats, parties
-from producers.parties import ALL, Parties, PartiesError, Token, parties_file
+from corridor import parties, settings
+from corridor.parties import ALL, Parties, PartiesError, Token, parties_file
+from producers import formats
 
 app = typer.Typer(help="The parties that may send messages.", no_args_is_help=True)
 _out = Console(highlight=False, soft_wrap=True)

@@ -28,7 +28,7 @@ def up(
     ] = True,
     headless: Annotated[bool, typer.Option("--headless", hidden=True)] = False,
 ) -> None:
-    """Start Kafka, ClickHouse, the stream workers, the learner and the sink; keep them running."""
+    """Start Kafka, ClickHouse, workers, learner, sink and subscriber gateway; keep them running."""
     known = prepared(data)
     from commands import stack_control
 

@@ -24,6 +24,7 @@ from deploy.local.output import open_to_append
 from deploy.local.parts import Part, log_path
 from deploy.local.state import StackState
 from deploy.local.supervisor import Supervisor
+from sinks.subscribers.server import public_url
 
 STOP_SECONDS = 150.0
 """Longer than the graces of all processes that stop one after another."""
@@ -229,6 +230,8 @@ def _show_endpoints(settings: Settings, workers: int, *, learner: bool, last: st
         ("metrics", f"http://{host}:{numbers}/metrics (worker{'s' if workers > 1 else ''})"),
         *([("", f"http://{host}:{settings.learner_metrics_port}/metrics (learner)")] * learner),
         ("", f"http://{host}:{settings.sink_metrics_port}/metrics (sink)"),
+        ("", f"http://{host}:{settings.subscribers_metrics_port}/metrics (subscribers)"),
+        ("subscribers", f"{public_url(settings)}/docs"),
         ("logs", str(settings.data / "logs")),
     ]
     _out.print("\n[bold]corridor is up[/]")

@@ -121,6 +121,40 @@ RECORD_TO_ROW_SECONDS: Final = Histogram(
     buckets=_SECONDS,
 )
 
+# subscribers ----------------------------------------------------------------------------------
+DELIVERIES: Final = Counter(
+    "corridor_deliveries",
+    "Tries to tell subscribers, by what became of them.",
+    ["channel", "outcome"],
+)
+DELIVERY_SECONDS: Final = Histogram(
+    "corridor_delivery_seconds", "Time of one try.", ["channel"], buckets=_SECONDS
+)
+NOTIFIED_SECONDS: Final = Histogram(
+    "corridor_notified_seconds",
+    "From an incident's record to the subscriber's answer, where the first try succeeds.",
+    ["channel"],
+    buckets=_SECONDS,
+)
+SUBSCRIPTIONS: Final = Gauge(
+    "corridor_subscriptions", "Subscriptions that this gateway delivers for."
+)
+UNTOLD: Final = Gauge(
+    "corridor_untold_incidents",
+    "Incidents of which a subscriber is still to be told, now or later.",
+)
+STREAMS: Final = Gauge("corridor_streams", "Clients of server-sent events.")
+STREAM_EVENTS: Final = Counter("corridor_stream_events", "Server-sent events.")
+STREAM_GAPS: Final = Counter(
+    "corridor_stream_gaps", "Times that a client had missed what is no longer there."
+)
+STREAM_SECONDS: Final = Histogram(
+    "corridor_stream_seconds", "From an incident's record to its event.", buckets=_SECONDS
+)
+SUBSCRIBER_REQUESTS: Final = Counter(
+    "corridor_subscriber_requests", "Requests of the subscriber gateway.", ["route", "status"]
+)
+
 # everywhere ----------------------------------------------------------------------------------
 LAG: Final = Gauge(
     "corridor_consumer_lag_records",
@@ -163,6 +197,16 @@ ALL: Final[tuple[Counter | Gauge | Histogram, ...]] = (
     REPEATED_BLOCKS,
     EXPIRED,
     RECORD_TO_ROW_SECONDS,
+    DELIVERIES,
+    DELIVERY_SECONDS,
+    NOTIFIED_SECONDS,
+    SUBSCRIPTIONS,
+    UNTOLD,
+    STREAMS,
+    STREAM_EVENTS,
+    STREAM_GAPS,
+    STREAM_SECONDS,
+    SUBSCRIBER_REQUESTS,
     LAG,
     REBALANCES,
 )

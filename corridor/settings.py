@@ -4,6 +4,7 @@ One flat table on purpose: an operator sets `CORRIDOR_KAFKA=broker:9092` and not
 be learned. `docs/settings.md` is generated from the fields below.
 """
 
+import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -68,9 +69,7 @@ class Settings(BaseSettings):
         description="A ClickHouse that cannot tell a repeated block is refused, or only warned of.",
     )
 
-    parties: Path | None = Field(
-        None, description="File of the parties that may push, with their hashed tokens."
-    )
+    parties: Path | None = Field(None, description="File of the parties, with their hashed tokens.")
     push_port: Port = Field(8301, description="HTTP push gateway.")
     push_bytes: int = Field(4_000_000, ge=1_000, description="Largest message it takes.")
     push_per_minute: int = Field(600, ge=1, description="Messages a party may push in a minute.")
@@ -90,6 +89,22 @@ class Settings(BaseSettings):
     alert_rules: Path | None = Field(
         None, description="File of the alert rules; default: those that come with the package."
     )
+    subscribers_port: Port = Field(8401, description="HTTP of the subscriber gateway.")
+    subscribers_metrics_port: Port = Field(9381, description="Its metrics and health.")
+    subscribers_url: str = Field(
+        "", description="Where subscribers find it, for links in messages; default: host and port."
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Whether webhooks may go to private, loopback and link-local addresses.",
+    )
+    smtp: str = Field("", description="Mail server, host:port; without one, no mail is sent.")
+    smtp_security: Literal["none", "starttls", "tls"] = Field(
+        "starttls", description="How the connection to it is secured."
+    )
+    smtp_username: str = Field("", description="SMTP user.")
+    smtp_password: SecretStr = Field(SecretStr(""), description="SMTP password.")
+    smtp_sender: str = Field("corridor@localhost", description="Whom mail comes from.")
 
     worker_metrics_port: Port = Field(9301, description="First worker's metrics; the next +1 …")
     learner_metrics_port: Port = Field(9371, description="The learner's metrics and health.")
@@ -108,6 +123,11 @@ class Settings(BaseSettings):
         """The learner's consumer group."""
         return f"{self.group}-learner"
 
+    @property
+    def subscriber_group(self) -> str:
+        """The subscriber gateway's consumer group."""
+        return f"{self.group}-subscribers"
+
     def kafka_client(self) -> dict[str, Any]:
         """Where Kafka is and how to log in, as keyword arguments of every kafka-python client."""
         options: dict[str, Any] = {
@@ -123,6 +143,19 @@ class Settings(BaseSettings):
                 "sasl_plain_password": self.kafka_password.get_secret_value(),
             }
         return options
+
+    def aiokafka_client(self) -> dict[str, Any]:
+        """The same, as keyword arguments of every aiokafka client."""
+        options = self.kafka_client()
+        options.pop("ssl_cafile", None)
+        if "SSL" in self.kafka_security_protocol:
+            options["ssl_context"] = self.kafka_tls()
+        return options
+
+    def kafka_tls(self) -> ssl.SSLContext:
+        """What a TLS connection to Kafka is verified with."""
+        cafile = None if self.kafka_cafile is None else str(self.kafka_cafile)
+        return ssl.create_default_context(cafile=cafile)
 
 
 class SettingsError(SystemExit):

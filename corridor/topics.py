@@ -24,6 +24,8 @@ RETENTION_MS = 7 * DAY_MS
 QUARANTINE_RETENTION_MS = 90 * DAY_MS
 LESSON_RETENTION_MS = 14 * DAY_MS
 """A learner that is down for longer misses some."""
+STANDING_RETENTION_MS = 90 * DAY_MS
+"""An incident of which nothing was said for longer is forgotten."""
 
 MESSAGE_BYTES = 1_000_000
 """The largest record of a topic that does not say otherwise: Kafka's default, less some room."""
@@ -43,6 +45,12 @@ _COMPACTED = {
     "segment.bytes": str(16 * 1024 * 1024),
     "min.cleanable.dirty.ratio": "0.2",
     "max.message.bytes": str(8 * 1024 * 1024),
+}
+# What stands must be found at a start, however long ago it was said.
+_STANDING = {
+    "cleanup.policy": "compact,delete",
+    "retention.ms": str(STANDING_RETENTION_MS),
+    "min.compaction.lag.ms": str(RETENTION_MS),
 }
 
 
@@ -124,7 +132,13 @@ SIGNALS = Topic(
 COMMANDS = Topic(
     "alerts.commands", AlertCommand, "dedup_key", "Acknowledge, silence, close: what people want."
 )
-INCIDENTS = Topic("alerts.incidents", Incident, "dedup_key", "Incidents, revision by revision.")
+INCIDENTS = Topic(
+    "alerts.incidents",
+    Incident,
+    "dedup_key",
+    "Incidents, revision by revision; of those older than a week, the last.",
+    config=dict(_STANDING),
+)
 SUBSCRIPTIONS = Topic(
     "alerts.subscriptions",
     Subscription,
@@ -134,6 +148,13 @@ SUBSCRIPTIONS = Topic(
     config=dict(_COMPACTED),
 )
 DELIVERIES = Topic("alerts.deliveries", Delivery, "subscription_id", "Each try to tell somebody.")
+LEDGER = Topic(
+    "alerts.ledger",
+    None,
+    "subscription_id/incident_id",
+    "What each subscriber was told last (msgpack, internal); partitioned like alerts.incidents.",
+    config=dict(_COMPACTED),
+)
 
 TOLD_UNTIL = b"told-until"
 """Key of a record on `tracking.fanout` that says, in microseconds since 1970, until when a replay
@@ -165,5 +186,5 @@ def registry(group: str) -> Iterator[Topic]:
     """Every topic of one installation."""
     yield from UNIT_TOPICS
     yield from (ESTIMATES, OUTCOMES, DEAD_LETTERS, LESSONS, MODELS)
-    yield from (SIGNALS, COMMANDS, INCIDENTS, SUBSCRIPTIONS, DELIVERIES)
+    yield from (SIGNALS, COMMANDS, INCIDENTS, SUBSCRIPTIONS, DELIVERIES, LEDGER)
     yield changelog(group)

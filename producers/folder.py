@@ -22,11 +22,11 @@ import structlog
 from corridor.codes import Reject
 from corridor.decoding import EDGE_PAYLOAD_KEPT, Rejected
 from corridor.metrics import FILES
+from corridor.parties import Parties, parties_file
 from corridor.settings import Settings
 from producers import formats
 from producers.adapter import Format
 from producers.intake import Intake, Taken
-from producers.parties import Parties, parties_file
 from producers.publisher import Publisher, PublishError
 
 log = structlog.get_logger(__name__)

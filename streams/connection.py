@@ -1,7 +1,4 @@
-"""Where Kafka is and how to log in, in the words of aiokafka and of Faust."""
-
-import ssl
-from typing import Any
+"""How to log in to Kafka, in the words of Faust."""
 
 import faust
 from faust.types.auth import CredentialsT
@@ -9,19 +6,10 @@ from faust.types.auth import CredentialsT
 from corridor.settings import Settings
 
 
-def aiokafka_options(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments of every aiokafka client."""
-    options = settings.kafka_client()
-    options.pop("ssl_cafile", None)
-    if "SSL" in settings.kafka_security_protocol:
-        options["ssl_context"] = _tls(settings)
-    return options
-
-
 def faust_credentials(settings: Settings) -> CredentialsT | None:
     """Faust's `broker_credentials`."""
     protocol = settings.kafka_security_protocol
-    context = _tls(settings) if "SSL" in protocol else None
+    context = settings.kafka_tls() if "SSL" in protocol else None
     if protocol.startswith("SASL"):
         return faust.SASLCredentials(
             username=settings.kafka_username,
@@ -30,8 +18,3 @@ def faust_credentials(settings: Settings) -> CredentialsT | None:
             ssl_context=context,
         )
     return None if context is None else faust.SSLCredentials(context)
-
-
-def _tls(settings: Settings) -> ssl.SSLContext:
-    cafile = None if settings.kafka_cafile is None else str(settings.kafka_cafile)
-    return ssl.create_default_context(cafile=cafile)

@@ -13,7 +13,6 @@ from aiokafka import AIOKafkaProducer
 
 from corridor.metrics import EMITTED
 from corridor.settings import Settings
-from streams.connection import aiokafka_options
 
 BATCH_BYTES = 512 * 1024
 REQUEST_BYTES = 8 * 1024 * 1024  # one state bucket must fit; the broker's limit is the same
@@ -76,7 +75,7 @@ class KafkaEmitter(Emitter):
     async def start_once(self) -> None:
         if self._producer is None:
             producer = AIOKafkaProducer(
-                **aiokafka_options(self._settings),
+                **self._settings.aiokafka_client(),
                 acks="all",
                 enable_idempotence=True,
                 compression_type="zstd",

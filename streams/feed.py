@@ -9,7 +9,6 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wai
 from corridor import topics
 from corridor.metrics import LEARNED_UNTIL, LESSON_POSITION, MODEL_FAILURES
 from corridor.settings import Settings
-from streams.connection import aiokafka_options
 from streams.models import Full, ModelLog, decompress
 from streams.publication import Readable
 
@@ -26,7 +25,7 @@ _POLL_MS = 1_000
 def model_consumer(settings: Settings) -> AIOKafkaConsumer:
     """A consumer of the log of models; it belongs to no group."""
     return AIOKafkaConsumer(
-        **aiokafka_options(settings),
+        **settings.aiokafka_client(),
         group_id=None,
         enable_auto_commit=False,
         fetch_max_bytes=64 * 1024 * 1024,

@@ -37,7 +37,6 @@ from corridor.metrics import (
 )
 from corridor.observability import ObservabilityServer, configure_logging
 from corridor.settings import Settings
-from streams.connection import aiokafka_options
 from streams.emitter import Emitter, KafkaEmitter
 from streams.feed import model_consumer, read_to_end
 from streams.models import Full, ModelLog, ModelWriter, Stand, decompress
@@ -97,7 +96,7 @@ class LearnerProcess:
     async def run(self) -> None:
         """Runs until `stop`; whatever fails is raised, and the next one goes on."""
         consumer = AIOKafkaConsumer(
-            **aiokafka_options(self._settings),
+            **self._settings.aiokafka_client(),
             group_id=self._settings.learner_group,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

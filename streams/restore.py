@@ -6,7 +6,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from corridor import topics
 from corridor.settings import Settings
-from streams.connection import aiokafka_options
 from streams.state import PartitionState
 
 
@@ -24,7 +23,7 @@ async def restore(settings: Settings, partitions: Iterable[int]) -> dict[int, Pa
     name = topics.changelog(settings.group).name
     states = {partition: PartitionState() for partition in partitions}
     consumer = AIOKafkaConsumer(
-        **aiokafka_options(settings),
+        **settings.aiokafka_client(),
         group_id=None,
         enable_auto_commit=False,
         fetch_max_bytes=64 * 1024 * 1024,

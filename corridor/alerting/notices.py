@@ -37,9 +37,13 @@ def notice(told: Incident | None, now: Incident) -> Notice | None:
         return Notice.OPENED if now.state is AlertState.OPEN else None
     if LEVELS.index(now.level) > LEVELS.index(told.level):
         return Notice.WORSE
-    before, value = told.why.value_seconds, now.why.value_seconds
-    if before is not None and value is not None and now.kind in MOVING:
-        least = max(now.why.threshold_seconds or MATERIAL_SECONDS, MOVED_SHARE * abs(before))
-        if value - before > least:
-            return Notice.MOVED
-    return None
+    return Notice.MOVED if moved(told.why.value_seconds, now) else None
+
+
+def moved(before: float | None, now: Incident) -> bool:
+    """Whether it is so much later than the seconds that were told that it is worth a message."""
+    value = now.why.value_seconds
+    if before is None or value is None or now.kind not in MOVING:
+        return False
+    least = max(now.why.threshold_seconds or MATERIAL_SECONDS, MOVED_SHARE * abs(before))
+    return value - before > least

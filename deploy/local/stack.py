@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -102,7 +103,17 @@ def declare(
             data,
             after=("topics", "schema"),
         ),
+        _subscribers(settings, data),
     ]
+
+
+def _subscribers(settings: Settings, data: Path) -> Process:
+    metrics = Listener(
+        settings.host, settings.subscribers_metrics_port, "CORRIDOR_SUBSCRIBERS_METRICS_PORT"
+    )
+    port = Listener(settings.host, settings.subscribers_port, "CORRIDOR_SUBSCRIBERS_PORT")
+    process = _ours("subscribers", "sinks.subscribers", metrics, data, after=("topics",))
+    return replace(process, listeners=(metrics, port))
 
 
 def _learner(settings: Settings, data: Path) -> Process:

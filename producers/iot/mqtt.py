@@ -28,6 +28,7 @@ from corridor.codes import Reject
 from corridor.decoding import Rejected
 from corridor.metrics import COMMIT_REQUESTS, MQTT_CONNECTED, MQTT_MESSAGES
 from corridor.observability import ObservabilityServer
+from corridor.parties import Parties, parties_file
 from corridor.settings import Settings
 from producers import iot
 from producers.adapter import Format
@@ -35,7 +36,6 @@ from producers.formats import BY_NAME
 from producers.intake import Intake
 from producers.iot.assignments import Assignments
 from producers.iot.wills import stamped
-from producers.parties import Parties, parties_file
 from producers.publisher import DELIVERY_SECONDS, Publisher
 
 log = structlog.get_logger(__name__)

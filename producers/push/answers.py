@@ -13,9 +13,9 @@ from starlette.responses import Response
 
 from corridor.decoding import Rejected
 from corridor.models import TrackingEvent
+from corridor.parties import Party
 from producers.adapter import Format
 from producers.intake import Taken
-from producers.parties import Party
 from producers.push.captures import Behaviour, Captures, epcis_error
 from producers.push.refusals import Refusal
 

@@ -22,11 +22,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from corridor.metrics import PUSH_SECONDS, PUSHES
+from corridor.parties import Parties, Party
 from corridor.settings import Settings
 from producers import formats
 from producers.adapter import Format
 from producers.intake import Intake, Taken
-from producers.parties import Parties, Party
 from producers.publisher import PublishError
 from producers.push import answers, body, reference
 from producers.push.answers import Sent, Style

@@ -11,8 +11,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from corridor.decoding import EDGE_PAYLOAD_KEPT
 from corridor.observability import ObservabilityServer
+from corridor.parties import Parties, PartiesError, parties_file
 from corridor.settings import Settings, SettingsError
-from producers.parties import Parties, PartiesError, parties_file
 from producers.push import app
 from producers.push.outlet import Outlet
 

@@ -17,9 +17,8 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 
 from commands import topic_admin
-from corridor import topics
+from corridor import parties, topics
 from corridor.settings import Settings
-from producers import parties
 from tests.support import free_port, kafka_command, running, unique_name, wait_until
 from tests.unit.samples import EVENT
 

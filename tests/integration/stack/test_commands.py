@@ -14,7 +14,7 @@ import psutil
 import pytest
 from kafka import KafkaProducer
 
-from corridor.topics import IOT, LESSONS
+from corridor.topics import INCIDENTS, IOT, LESSONS
 from deploy.local import ownership
 from tests.integration.stack.test_kafka import read
 from tests.support import free_port, wait_until
@@ -72,6 +72,8 @@ def stack_in(data: Path) -> Iterator[Stack]:
             "CORRIDOR_WORKER_METRICS_PORT": str(free_port()),
             "CORRIDOR_SINK_METRICS_PORT": str(free_port()),
             "CORRIDOR_LEARNER_METRICS_PORT": str(free_port()),
+            "CORRIDOR_SUBSCRIBERS_PORT": str(free_port()),
+            "CORRIDOR_SUBSCRIBERS_METRICS_PORT": str(free_port()),
             "CORRIDOR_PARTITIONS": "2",
         },
     )
@@ -99,7 +101,7 @@ def test_status_tells_of_each_process(stack: Stack) -> None:
     assert status["running"]
     assert status["healthy"]
     names = [p["name"] for p in status["processes"]]
-    assert names == ["kafka", "clickhouse", "worker", "learner", "sink"]
+    assert names == ["kafka", "clickhouse", "worker", "learner", "sink", "subscribers"]
     for process in status["processes"]:
         assert process["state"] == "ready"
         assert process["health"] == "ok"
@@ -113,6 +115,7 @@ def test_status_tells_how_far_each_consumer_group_is_behind(stack: Stack) -> Non
     assert rows["corridor-workers", IOT.name]["partitions"] == 2
     assert rows["corridor-learner", LESSONS.name]["partitions"] == 1
     assert rows["corridor-clickhouse", IOT.name]["lag"] >= 0
+    assert rows["corridor-subscribers", INCIDENTS.name]["partitions"] == 2
 
 
 def test_status_for_a_person_is_a_table(stack: Stack) -> None:
@@ -125,6 +128,7 @@ def test_status_for_a_person_is_a_table(stack: Stack) -> None:
         "worker",
         "learner",
         "sink",
+        "subscribers",
         "MiB",
         "corridor-workers",
     ):

@@ -7,7 +7,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from commands.main import app
-from producers.parties import Parties
+from corridor.parties import Parties
 
 
 class Command:

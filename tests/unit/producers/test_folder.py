@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from corridor.parties import add
 from corridor.settings import Settings
 from producers import folder as folders
 from producers.folder import Folder, FolderError
-from producers.parties import add
 from tests.unit.producers.push.fakes import FakePublisher
 from tests.unit.samples import EVENT
 

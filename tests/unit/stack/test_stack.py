@@ -28,6 +28,7 @@ def test_workers_and_sink_wait_for_topics_and_the_sink_for_the_schema_too() -> N
     parts = declare(Settings())
     assert parts["worker"].after == ("topics",)
     assert parts["sink"].after == ("topics", "schema")
+    assert parts["subscribers"].after == ("topics",)
     assert parts["topics"].after == ("kafka",)
     assert parts["schema"].after == ("clickhouse",)
 

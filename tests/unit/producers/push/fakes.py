@@ -10,8 +10,8 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from corridor import topics
+from corridor.parties import Parties, add
 from corridor.settings import Settings
-from producers.parties import Parties, add
 from producers.publisher import PublishError
 from producers.push import app
 from producers.push.outlet import Outlet

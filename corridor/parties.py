@@ -1,9 +1,11 @@
-"""The parties that may send us messages, and how they prove who they are.
+"""The parties that may send us messages and hear of alerts, and how they prove who they are.
 
 A party has names: its own, and the codes that messages call it by (SCAC, SMDG code, GLN, airline
 code). It may speak in these names only. It proves itself with a bearer token of 256 random bits,
 of which the file keeps a SHA-256 hash alone; several may be valid at a time, so that they can be
 changed without a gap. The file is small, read by gateways, written by `corridor parties`.
+
+Not part of the pure kernel; it is here because producers and sinks both need it.
 """
 
 import fcntl

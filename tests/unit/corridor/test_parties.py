@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers import parties
-from producers.parties import Parties, PartiesError, add, remove
+from corridor import parties
+from corridor.parties import Parties, PartiesError, add, remove
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
