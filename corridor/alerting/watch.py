@@ -163,14 +163,18 @@ def replanned(unit: "Unit", new: "Journey") -> None:
 
 
 def next_due(unit: "Unit", *, history: bool) -> datetime | None:
-    """When time alone next changes an alarm; `history`: also of plans that came only after that."""
+    """When time alone next changes an alarm.
+
+    What is clearing comes to its end in any case. What would open does so only if its plan was
+    known before; `history`: in any case, too.
+    """
     known = {} if history else {j.shipment_id: j.known_at for j in unit.journeys}
     found: datetime | None = None
     for alarm in unit.alarms:
         due = alarm.due
         if due is not None and (found is None or due < found):
             known_at = known.get(alarm.shipment_id)
-            if known_at is None or due > known_at:
+            if known_at is None or due > known_at or alarm.state is AlertState.CLEARING:
                 found = due
     return found
 

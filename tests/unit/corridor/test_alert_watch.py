@@ -261,6 +261,15 @@ def test_history_that_is_told_today_is_late() -> None:
     assert all(alert.late for alert in found)
 
 
+def test_a_delay_of_the_past_comes_to_its_end_by_the_clock_too() -> None:
+    unit = Told()
+    unit.clock = at(60)  # the plan is read after all that came of it has passed
+    unit.take(itinerary(RAIL), told("DEPARTED", TERMINAL, 0), told("ARRIVED", PORT, 53))
+    assert states(unit, AlertKind.DELAY) == [CLEARING]
+    unit.wait(61)
+    assert states(unit, AlertKind.DELAY) == [CLEARING, RESOLVED]
+
+
 def test_an_alert_is_what_it_was_after_its_way_over_kafka() -> None:
     unit = Told(Estimator(learned()))
     unit.take(itinerary(parties=("A", "B")), told("DEPARTED", TERMINAL, 9))
