@@ -298,7 +298,7 @@ def connections(told: Told) -> Rows:
         for leg, said in _under_way(told)
         if said.stage in ("PLANNED", "OVERDUE")
         and (p := said.missed_probability) is not None
-        and p >= 0.5
+        and p >= 0.2
     ]
     return sorted(rows, key=lambda row: (-row[4], row[0], row[1]))[:5]
 

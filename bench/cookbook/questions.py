@@ -204,12 +204,12 @@ GROUP BY mode, signal ORDER BY mode, signal""",
     ),
     Question(
         "connections",
-        "Which connections will probably be missed?",
+        "Which connections are most likely to be missed?",
         "`missed_probability` is that of being ready only after the planned service has closed.",
         """\
 SELECT unit_id, leg_id, run_id, planned_departure, round(missed_probability, 2) AS probability
 FROM current_legs
-WHERE stage IN ('PLANNED', 'OVERDUE') AND missed_probability >= 0.5
+WHERE stage IN ('PLANNED', 'OVERDUE') AND missed_probability >= 0.2
 ORDER BY missed_probability DESC, unit_id, leg_id LIMIT 5""",
     ),
     Question(
