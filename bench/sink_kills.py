@@ -407,33 +407,40 @@ def play_all(
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for start in range(seeds.start, seeds.stop, AT_ONCE):
             group = range(start, min(start + AT_ONCE, seeds.stop))
-            outage = _outage(arena, len(group), group.start) if fault == CLICKHOUSE_KILLED else None
-
-            def one(seed: int, outage: Callable[[], None] | None = outage) -> Outcome:
-                return play(arena, fault, seed, intents=intents, outage=outage)
-
-            for outcome in pool.map(one, group):
-                outcomes.append(outcome)
-                report(outcome)
+            outage = _Outage(arena, len(group)) if fault == CLICKHOUSE_KILLED else None
+            wait = outage.wait if outage else None
+            rounds = [
+                pool.submit(play, arena, fault, seed, intents=intents, outage=wait)
+                for seed in group
+            ]
+            if outage:
+                outage.strike(random.Random(start).uniform(0, 2))
+            for round_ in rounds:
+                outcomes.append(round_.result())
+                report(outcomes[-1])
     return outcomes
 
 
-def _outage(arena: Arena, rounds: int, seed: int) -> Callable[[], None]:
+class _Outage:
     """ClickHouse dies when all rounds are there, and comes back after a while."""
-    assert arena.server is not None
-    server, chance = arena.server, random.Random(seed)
 
-    def strike() -> None:
-        server.kill()
-        time.sleep(chance.uniform(0, 2))
-        server.start()
+    def __init__(self, arena: Arena, rounds: int) -> None:
+        assert arena.server is not None
+        self._server = arena.server
+        self._begin, self._end = threading.Barrier(rounds + 1), threading.Barrier(rounds + 1)
 
-    barrier = threading.Barrier(rounds, action=strike)
+    def wait(self) -> None:
+        """What a round does: it comes, and goes on when ClickHouse is back."""
+        self._begin.wait(2 * ROUND_SECONDS)
+        self._end.wait(2 * ROUND_SECONDS)
 
-    def wait() -> None:
-        barrier.wait(120)
-
-    return wait
+    def strike(self, seconds: float) -> None:
+        """For the main thread: Linux ends a server with the thread that started it."""
+        self._begin.wait(2 * ROUND_SECONDS)
+        self._server.kill()
+        time.sleep(seconds)
+        self._server.start()
+        self._end.wait(2 * ROUND_SECONDS)
 
 
 def _wait_for_coordinators(settings: Settings) -> None:
