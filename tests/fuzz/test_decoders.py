@@ -18,7 +18,7 @@ from producers.formats import FORMATS
 from tests.fuzz.corpus import corpus
 from tests.fuzz.mutations import mutated
 
-INPUTS = int(os.environ.get("CORRIDOR_FUZZ_INPUTS", "300"))
+INPUTS = int(os.environ.get("CORRIDOR_FUZZ_INPUTS", "150"))
 """Per format."""
 SEED = int(os.environ.get("CORRIDOR_FUZZ_SEED", "1"))
 LARGEST = 20_000

@@ -13,7 +13,7 @@ from tests.support import wait_until
 
 pytestmark = pytest.mark.stack
 
-MESSAGES = 20_000
+MESSAGES = 8_000
 FACTS = ("unit_id", "leg_id", "ending", "actual_departure", "actual_arrival")
 
 
