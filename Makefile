@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs lock clean chaos fuzz bench-eta
+.PHONY: demo test lint docs lock clean chaos proofs fuzz bench-eta
 
 .venv/installed: requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
@@ -36,6 +36,9 @@ test: .venv/installed lint
 
 chaos: .venv/installed  ## the whole year while everything is killed, twice; ten minutes
 	$(BIN)/pytest -m slow -s tests/chaos
+
+proofs: .venv/installed  ## all other tests that take long; half an hour
+	$(BIN)/pytest -m slow -n 2 --dist loadfile tests/integration tests/unit
 
 fuzz: .venv/installed  ## a million spoiled messages through the decoders; some ten minutes
 	CORRIDOR_FUZZ_INPUTS=$(or $(INPUTS),46000) $(BIN)/pytest -s -n 0 tests/fuzz

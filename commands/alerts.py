@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from commands import consoles
 from corridor import settings, topics
 from corridor.alerting.notices import notice
 from corridor.alerting.rules import LEVELS
@@ -29,7 +30,7 @@ _ID_SHOWN = 12
 _REVISIONS_SHOWN = 30
 _COLOURS = {Level.MINOR: "yellow", Level.MAJOR: "dark_orange", Level.CRITICAL: "red"}
 
-_out = Console(highlight=False)
+_out = consoles.tables()
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
 _read = Decoder(Incident)
 

@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from commands import consoles
 from corridor import settings
 from sinks.clickhouse.audit import AuditError, Verdict, as_json
 from sinks.clickhouse.audit import audit as run
@@ -48,14 +49,12 @@ def audit(
     if json:
         typer.echo(orjson.dumps(as_json(verdicts), option=orjson.OPT_INDENT_2).decode())
     else:
-        _show(verdicts, Console(highlight=False))
+        _show(verdicts, consoles.tables())
     if not all(verdict.ok for verdict in verdicts):
         raise typer.Exit(1)
 
 
 def _show(verdicts: Sequence[Verdict], console: Console) -> None:
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1_000)  # into a pipe or file, nothing is cut
     shown = [name for name in _COUNTS if any(getattr(one, name) for one in verdicts)]
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     table.add_column("topic", no_wrap=True)

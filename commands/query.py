@@ -12,6 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from commands import consoles
 from corridor import settings
 from corridor.settings import Settings
 
@@ -93,10 +94,7 @@ def _show(body: bytes) -> None:
             _fail(text[text.rindex("Code:") if "Code:" in text else 0 :])
         sys.stdout.write(text)
         return
-    # into a pipe or a file, nothing is cut or wrapped
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=100_000)
+    console = consoles.tables()
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in columns:
         number = column["type"].startswith(_NUMBERS)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from commands import consoles
 from corridor import settings
 from corridor.codes import AlertKind, Channel, DeliveryOutcome, Level
 from corridor.models import EmailSettings, Subscription, WebhookSettings
@@ -116,9 +117,7 @@ def list_() -> None:
     if not found:
         _err.print("no subscriptions; corridor subscriptions add makes one")
         return
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, width=1000)
+    console = consoles.tables()
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
     for column in ("id", "party", "name", "to", "of", "state"):
         table.add_column(column, overflow="fold")

@@ -197,7 +197,7 @@ def test_a_killed_kafka_comes_back_with_its_records(stack: Stack) -> None:
     wait_until(lambda: stack.status()["healthy"], 60)
 
 
-@pytest.mark.parametrize("end", ["down", "kill"])
+@pytest.mark.parametrize("end", [pytest.param("down", marks=pytest.mark.slow), "kill"])
 def test_data_survives(own_stack: Stack, end: str) -> None:
     own_stack.up()
     producer = KafkaProducer(bootstrap_servers=own_stack.kafka)
@@ -241,6 +241,7 @@ def test_without_a_stack_down_and_status_say_so(tmp_path: Path) -> None:
     assert json.loads(empty.stdout)["running"] is False
 
 
+@pytest.mark.slow
 def test_more_partitions_than_a_topic_has_are_refused_at_the_start(own_stack: Stack) -> None:
     own_stack.up()
     own_stack.run("down")
