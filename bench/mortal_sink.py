@@ -4,11 +4,11 @@
 imports.
 """
 
+import multiprocessing
 import os
 import random
 import signal
 import threading
-import time
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -106,7 +106,7 @@ class _SinkWithoutIntents(_MortalSink):
 
 def run(order: Order) -> None:
     """The process; returns when it is told to stop, and has."""
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_who_asked, daemon=True).start()
     configure_logging(os.environ.get("KILLS_LOG", "ERROR"))
     fuse, chance = _Fuse(order), random.Random(order.seed)
     consumer.MAX_POLL_RECORDS = chance.randint(*RECORDS_A_POLL)
@@ -131,7 +131,7 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
+def _end_with_who_asked() -> None:
+    if (asked := multiprocessing.parent_process()) is not None:
+        asked.join()
     os._exit(1)

@@ -150,7 +150,7 @@ class Round:
     def close(self) -> None:
         """Ends what still runs."""
         for process in self._processes:
-            process.kill()
+            self.kill(process)
         self._admin.delete_topics([self.topic, self._letters])
         self._admin.close()
 
@@ -192,8 +192,9 @@ class Round:
         return process
 
     def kill(self, process: ForkServerProcess) -> None:
-        """kill -9."""
-        process.kill()
+        """kill -9, if it lives: the number of one that is gone may be another's by now."""
+        if process.is_alive():
+            process.kill()
         process.join()
 
     def pause(self, longest: float) -> None:
