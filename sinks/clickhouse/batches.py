@@ -21,7 +21,7 @@ class Policy:
     rows: int
     seconds: float
     bytes: int = 64 * 1024 * 1024
-    blocks_per_second: float = 20.0
+    blocks_per_second: float = 5.0
     """For one table, of all partitions: ClickHouse merges each block, and remembers its token."""
     batches_in_memory: int = 4
     """Rows and bytes of so many full batches may be held, of all partitions together."""
