@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from pydantic import ValidationError
+from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from corridor import topics
 from corridor.metrics import RECEIVED, REJECTED
@@ -16,6 +17,8 @@ from sinks.subscribers.subscriptions import Subscriptions
 SUBSCRIPTIONS = TopicPartition(topics.SUBSCRIPTIONS.name, 0)
 POLL_MS = 500
 AT_A_TIME = 500
+TOPICS_SECONDS = 10.0
+"""A topic that is not there for so long is missing."""
 
 _log = structlog.get_logger("sinks.subscribers")
 
@@ -57,11 +60,19 @@ class Feed:
         return len(numbers)
 
     async def _partitions(self, topic: str) -> list[int]:
-        await self._consumer._client.force_metadata_update()  # nothing is assigned yet
-        found = self._consumer.partitions_for_topic(topic)
-        if not found:
-            raise TopicMissingError(f"there is no topic {topic}: corridor topics apply")
-        return sorted(found)
+        # a broker that is starting, or busy, may not have heard of it yet
+        async for attempt in AsyncRetrying(
+            retry=retry_if_exception_type(TopicMissingError),
+            stop=stop_after_delay(TOPICS_SECONDS),
+            wait=wait_fixed(0.5),
+            reraise=True,
+        ):
+            with attempt:
+                await self._consumer._client.force_metadata_update()  # nothing is assigned yet
+                found: set[int] | None = self._consumer.partitions_for_topic(topic)
+                if not found:
+                    raise TopicMissingError(f"there is no topic {topic}: corridor topics apply")
+        return sorted(found or ())
 
     async def read_to_end(self, board: Board, subscriptions: Subscriptions) -> None:
         """Reads all that there is now."""

@@ -30,7 +30,7 @@ def taken(inbox: Path) -> int:
     )
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_killed_at_any_moment_it_loses_no_event_and_no_file(
     kafka: str, tmp_path: Path, seed: int
 ) -> None:

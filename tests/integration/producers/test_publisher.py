@@ -261,7 +261,9 @@ def broker(tmp_path: Path, address: str) -> Iterator[Broker]:
     broker.stop()
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
+)
 def test_a_broker_that_restarts_loses_nothing_and_doubles_nothing(
     broker: Broker, address: str, how: signal.Signals
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_wrong_query_is_answered_with_clickhouse_s_reason_on_one_line(stack: S
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_killed_kafka_comes_back_with_its_records(stack: Stack) -> None:
     producer = KafkaProducer(bootstrap_servers=stack.kafka)
     producer.send(IOT.name, b"{}", key=b"kept", partition=0).get(30)
