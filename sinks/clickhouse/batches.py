@@ -21,14 +21,21 @@ class Policy:
     rows: int
     seconds: float
     bytes: int = 64 * 1024 * 1024
-    blocks_per_second: float = 5.0
-    """For one table, of all partitions: ClickHouse merges each block, and remembers its token."""
+    share: float = 0.25
+    """Of the time, what inserts of batches that are not full may take: the rest is for merges."""
+    oldest: float = 10.0
+    """Seconds; but no batch waits longer for that."""
     batches_in_memory: int = 4
     """Rows and bytes of so many full batches may be held, of all partitions together."""
 
-    def age(self, partitions: int) -> float:
-        """Seconds after which a batch is due, when so many partitions of its table have one."""
-        return max(self.seconds, partitions / self.blocks_per_second)
+    def age(self, batches: int, insert_seconds: float) -> float:
+        """Seconds after which a batch is due.
+
+        Args:
+            batches: How many there are.
+            insert_seconds: What an insert has taken lately.
+        """
+        return max(self.seconds, min(batches * insert_seconds / self.share, self.oldest))
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ LONGEST_PAUSE_SECONDS = 5
 """Between two tries of a block; each pause is twice as long as the one before, up to this."""
 LEASE_PAUSE_SECONDS = 0.05
 """How soon a block whose lease has to be renewed is looked at again."""
+WEIGHT = 0.1
+"""Of the last insert, in the mean."""
 FORGOTTEN = float("-inf")
 """The lease of a block that is another's now."""
 FAILURES = (Error, OSError, EOFError)
@@ -96,6 +98,8 @@ class Writer:
         self._written: list[Block] = []
         self._failing: dict[TopicPartition, str] = {}
         self._closed = False
+        self.insert_seconds = 0.0
+        """What an insert takes: a mean, in which the last ones count most."""
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -182,8 +186,9 @@ class Writer:
     def _write(self, block: Block) -> None:
         started = time.perf_counter()
         self._insert(self._client, self._database, block)
-        table = block.table.name
-        INSERT_SECONDS.labels(table).observe(time.perf_counter() - started)
+        seconds, table = time.perf_counter() - started, block.table.name
+        self.insert_seconds += WEIGHT * (seconds - self.insert_seconds)
+        INSERT_SECONDS.labels(table).observe(seconds)
         INSERT_ROWS.labels(table).observe(block.rows)
         ROWS.labels(table).inc(block.rows)
 

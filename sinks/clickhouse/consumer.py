@@ -16,7 +16,7 @@ membership: partitions whose batch is full are paused until there is room.
 
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 
@@ -197,16 +197,14 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
         if self._unsaid_since is not None or any(lane.block for lane in self._lanes.values()):
             return WAIT_WHILE_WRITING_SECONDS
         now = time.monotonic()
-        ages = self._ages()
-        due = (lane.batch.due_in(now, ages[lane.batch.table.name]) for lane in self._lanes.values())
+        age = self._age()
+        due = (lane.batch.due_in(now, age) for lane in self._lanes.values())
         return min(LONGEST_WAIT_SECONDS, *due) if self._lanes else LONGEST_WAIT_SECONDS
 
-    def _ages(self) -> dict[str, float]:
-        """How old a batch of each table gets."""
-        waiting = Counter(
-            lane.batch.table.name for lane in self._lanes.values() if not lane.batch.empty
-        )
-        return {table: self._policy.age(waiting[table]) for table in self._readers}
+    def _age(self) -> float:
+        """How old a batch gets."""
+        waiting = sum(not lane.batch.empty for lane in self._lanes.values())
+        return self._policy.age(waiting, self._writer.insert_seconds)
 
     def _hold_back(self) -> None:
         """Pauses partitions whose batch is full, and all while too much waits for its turn."""
@@ -323,10 +321,10 @@ class Sink(AsyncConsumerRebalanceListener):  # type: ignore[misc]
             batch.read_to(self._consumer.position(partition))
 
     def _seal(self, now: float, *, all_of_it: bool = False) -> None:
-        ages = self._ages()
+        age = self._age()
         for lane in self._lanes.values():
             batch = lane.batch
-            due = batch.due_in(now, ages[batch.table.name]) == 0
+            due = batch.due_in(now, age) == 0
             rest = all_of_it and not batch.empty and batch.until is None
             if lane.block is None and (due or rest):
                 lane.seal()

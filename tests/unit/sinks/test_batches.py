@@ -77,10 +77,14 @@ def test_a_batch_is_due_at_its_number_of_bytes() -> None:
     assert waiting.complete
 
 
-def test_batches_get_older_when_many_partitions_would_make_too_many_blocks() -> None:
-    policy = Policy(rows=100, seconds=1.0, blocks_per_second=20)
-    assert policy.age(partitions=8) == 1.0
-    assert policy.age(partitions=60) == 3.0
+@pytest.mark.parametrize(
+    ("batches", "insert_seconds", "age"),
+    [(8, 0.01, 1.0), (40, 0.0, 1.0), (40, 0.01, 1.6), (40, 0.05, 8.0), (40, 1.0, 10.0)],
+)
+def test_batches_get_older_when_inserts_would_take_too_much_of_the_time(
+    batches: int, insert_seconds: float, age: float
+) -> None:
+    assert Policy(rows=100, seconds=1.0).age(batches, insert_seconds) == pytest.approx(age)
 
 
 def test_what_was_declared_is_due_when_all_of_it_is_there_and_not_before() -> None:
