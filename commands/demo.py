@@ -19,14 +19,14 @@ from commands import lag, replay, simulate, stack, stack_control, stack_status
 from corridor.settings import Settings
 from producers.simulator.simulate import Parameters
 
-WEEKS_END = datetime(2013, 2, 12)
-"""The first six weeks: 38,000 flights, which a laptop tracks in well under a minute."""
+WEEKS_END = datetime(2013, 1, 29)
+"""The first four weeks: 24,000 flights."""
 
-CORRIDOR = Parameters("ILSTC", shipments=400, seed=2013, start=date(2012, 12, 20), days=50)
+CORRIDOR = Parameters("ILSTC", shipments=400, seed=2013, start=date(2012, 12, 20), days=36)
 """Beside them: rail and sea from Chongqing to Southeast Asia."""
 
 STALENESS_MINUTES = 360.0
-"""How far the replay may be ahead of what is learned: six weeks in some 170 steps of less than a
+"""How far the replay may be ahead of what is learned: four weeks in some 110 steps of less than a
 tenth of a second."""
 
 RIPEN_SECONDS = 7.0
@@ -99,7 +99,14 @@ QUESTIONS = (
                formatDateTime(assumeNotNull(eta_p50), '%d %b %H:%i') AS "ETA (UTC)",
                round(delay_seconds / 3600, 1) AS late
         FROM current_estimates WHERE stage IN ('OVERDUE', 'EN_ROUTE') AND eta_p50 IS NOT NULL
-        ORDER BY mode = 'AIR' DESC, delay_seconds DESC LIMIT 4 BY mode""",
+        ORDER BY mode = 'AIR' DESC, delay_seconds DESC LIMIT 3 BY mode""",
+    ),
+    Question(
+        "Alerts that stand, those with the most units: corridor alerts",
+        """
+        SELECT kind, level, unit_count AS units, left(reason, 56) AS "what is the matter"
+        FROM current_incidents WHERE state != 'RESOLVED'
+        ORDER BY kind, unit_count DESC, level DESC, opened_time LIMIT 2 BY kind""",
     ),
     Question(
         "What could not be used: corridor dead-letters list",
@@ -139,7 +146,7 @@ def demo(
             _out.print("\nSimulating rail and sea from Chongqing to Southeast Asia …")
             simulate.to_file(CORRIDOR, history, None, tell=False)
             _out.print(
-                "\nReplaying it together with six weeks of flights from New York (2013), in the"
+                "\nReplaying it together with four weeks of flights from New York (2013), in the"
                 " order in which each plan, departure and arrival became known …"
             )
             began = time.monotonic()

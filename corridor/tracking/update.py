@@ -341,9 +341,14 @@ def advance(
         detail = f"no itinerary of unit {unit.unit_id} came within {WAIT_MS // 3_600_000} hours"
         out.append(Refused(Reject.NO_ITINERARY, detail, waiting))
         changed = True
-    if unit.touched_ms + HOLD_MS < now_ms:
-        for journey in [j for j in unit.journeys if _release_time(j) < clock]:
-            watch.forget(unit, journey, estimator.rules, clock, out, over=_is_over(journey))
+    gone = [journey for journey in unit.journeys if _release_time(journey) < clock]
+    held = unit.touched_ms + HOLD_MS >= now_ms
+    for journey in gone:
+        over = _is_over(journey)
+        if over or not held:  # what is over concerns nobody, though corrections may yet come
+            changed |= bool(unit.alarms)
+            watch.forget(unit, journey, estimator.rules, clock, out, over=over)
+        if not held:
             unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
             unit.journeys.remove(journey)
             changed = True

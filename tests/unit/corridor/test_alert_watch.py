@@ -129,6 +129,17 @@ def test_a_run_that_is_cancelled_is_told_at_once_and_over_with_a_new_run() -> No
     assert states(unit, AlertKind.CANCELLED) == [OPEN, RESOLVED]
 
 
+def test_a_week_after_a_journey_that_nobody_plans_anew_its_alerts_are_over() -> None:
+    unit = Told()
+    unit.take(itinerary(RAIL), told("CANCELLED", TERMINAL, -5, run_id="RUN1"))
+    unit.wait(24 * 7)
+    assert states(unit, AlertKind.CANCELLED) == [OPEN]
+    unit.wait(24 * 12)
+    assert states(unit, AlertKind.CANCELLED) == [OPEN, RESOLVED]
+    assert unit.unit.journeys  # corrections may yet come
+    assert not unit.unit.alarms
+
+
 def test_a_run_that_goes_elsewhere_deviates() -> None:
     unit = Told()
     unit.take(itinerary(), told("DEPARTED", TERMINAL, 0), told("DIVERTED", PORT, 20))
