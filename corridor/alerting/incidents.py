@@ -236,15 +236,15 @@ def _move(
     rules: Places,
 ) -> bool:
     """Counts a member of a place for its run; whether there is anything to remember of it."""
+    assert member.run_key is not None
+    if member.standing:
+        places.begin(place, member.run_key, as_of, rules)
     if known is not None and known.run_key is not None:
         run = place.runs.get(known.run_key)
         if run is not None:
             _count(run.tally, known, -1)
             if known.run_key != member.run_key:
                 run.members.pop(name, None)
-    assert member.run_key is not None
-    if member.standing:
-        places.begin(place, member.run_key, as_of, rules)
     run = place.runs.get(member.run_key)
     if run is None:
         return False  # over, like all of its run

@@ -150,6 +150,14 @@ def test_it_clears_when_no_more_begin_to_be_late_and_ends_with_those_that_are() 
     assert said[-1].reason == "Border CNHGS: delays there are over, or as usual."
 
 
+def test_what_is_told_again_of_a_train_does_not_begin_again() -> None:
+    incident, _ = tell(None, queue())
+    incident, said = tell(incident, [late(1, 60, level=2)])
+    assert incident.place is not None
+    assert incident.place.runs[child(1)].began == at(1)
+    assert said[-1].state is CLEARING
+
+
 def test_who_begins_to_be_late_while_it_clears_is_not_explained() -> None:
     incident, _ = tell(None, queue())
     incidents.pass_time(incident, at(2 * DAY + 4), PLACES)
