@@ -32,7 +32,7 @@ _COLOURS = {Level.MINOR: "yellow", Level.MAJOR: "dark_orange", Level.CRITICAL: "
 
 _PARENT = (
     "if(parent IN (SELECT dedup_key FROM {database}.current_incidents "
-    f"WHERE state != '{AlertState.RESOLVED}'), parent, NULL) AS because"
+    f"WHERE state != '{AlertState.RESOLVED}'), parent, '') AS because"
 )
 
 _out = consoles.tables()
