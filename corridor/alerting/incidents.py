@@ -6,7 +6,7 @@ twice changes nothing. `take` and `command` change the state, `message` says wha
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -173,7 +173,10 @@ def take(incident: Gathered, alert: Alert, rules: Places = PLACES) -> bool:
         incident.mode = alert.mode if first else None
     incident.from_node, incident.to_node = alert.from_node, alert.to_node
     if place is not None:
-        runs = {member.run_key, None if known is None else known.run_key}
+        assert alert.run_key is not None
+        runs = {alert.run_key: alert.parties}
+        if known is not None and known.run_key is not None:
+            runs.setdefault(known.run_key, ())
         other = shared != (incident.corridor_id, incident.leg_id, incident.mode)
         if not _settle_place(incident, rules, runs, other=other):
             return news
@@ -192,7 +195,7 @@ def pass_time(incident: Gathered, now: datetime, rules: Places) -> bool:
         return False
     while (look := places.next_look(place, incident.state, rules)) is not None and look <= now:
         places.pass_time(place, look, rules)
-        if _settle_place(incident, rules, ()):
+        if _settle_place(incident, rules, {}):
             incident.caused_by, news = "clock", True
     return news
 
@@ -254,22 +257,28 @@ def _move(
 
 
 def _settle_place(
-    incident: Gathered, rules: Places, told: Iterable[str | None], *, other: bool = False
+    incident: Gathered,
+    rules: Places,
+    told: Mapping[str, tuple[str, ...]],
+    *,
+    other: bool = False,
 ) -> bool:
     """Derives state and level of a place; whether there is anything to say.
 
     Args:
         incident: The place's.
         rules: Say what is unusual.
-        told: The runs of which something was told.
+        told: The runs of which something was told, and the parties that this concerns.
         other: What all its members have in common has changed.
     """
     place = incident.place
     assert place is not None
     assert place.as_of is not None
     before = incident.state, incident.level
+    known = {key for key, run in place.runs.items() if run.explained}
     state = places.judge(place, incident.state, rules)
-    concerned = any(key in place.runs and place.runs[key].explained for key in told if key)
+    explained = {key for key, run in place.runs.items() if run.explained}
+    concerned = not explained.isdisjoint(told)
     for name in places.forgotten(place, rules):
         incident.members.pop(name, None)
     if state is before[0] and not (incident.standing and (concerned or other)):
@@ -279,8 +288,11 @@ def _settle_place(
     incident.revision += 1
     if not incident.standing:
         incident.parties, incident.opened = {}, incident.as_of  # what comes back is new
-    for member in incident.concerned:
-        incident.parties |= dict.fromkeys(member.parties)
+    for key in explained & told.keys():
+        incident.parties |= dict.fromkeys(told[key])
+    for key in explained - known:
+        for name in place.runs[key].members:
+            incident.parties |= dict.fromkeys(incident.members[name].parties)
     worst = max((max(run.tally) for _, run in place.late()), default=None)
     incident.state = state
     if state is AlertState.RESOLVED:

@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from corridor.alerting import incidents
 from corridor.alerting.alarm import Reading
@@ -290,3 +292,50 @@ def test_a_train_has_the_place_of_most_of_its_units() -> None:
             incident, late(1, 1, key=child(1), run_key=None, unit=f"W{n}", parent=parent)
         )
     assert incidents.message(incident, late=False).parent == KEY
+
+
+WORDS = st.tuples(
+    st.integers(1, 6),  # the train,
+    st.integers(1, 8),  # the wagon,
+    st.floats(-3, 30),  # hours since the word before
+    st.sampled_from([OPEN, OPEN, CLEARING, RESOLVED]),
+    st.integers(1, 3),
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(WORDS, max_size=60), st.booleans())
+def test_whatever_is_told_each_revision_is_whole(
+    words: list[tuple[int, int, float, AlertState, int]], close: bool
+) -> None:
+    incident, hours, revision = tell(None, [])[0], 0.0, 0
+    for number, (run, unit, later, state, level) in enumerate(words, 10**6):
+        hours += later
+        word = late(run, hours, state, level, unit=f"U{unit}", revision=number)
+        said = incidents.take(incident, word, PLACES)
+        if incidents.pass_time(incident, at(hours + 5), PLACES) or said:
+            message = incidents.message(incident, late=False)
+            assert message.revision > revision
+            revision = message.revision
+            standing = message.state is not RESOLVED
+            assert (len(message.children) >= 2 or message.state is OPEN) == standing
+            assert {u.parties[0] for u in message.affected} <= {s.party for s in message.parties}
+            assert message.unit_count == len({u.unit_id for u in message.affected})
+        if close and number % 7 == 0:
+            order = AlertCommand(
+                command_id=str(number),
+                order=Order.CLOSE,
+                incident_id=incidents.incident_id(KEY),
+                dedup_key=KEY,
+                by="ann",
+                issued_time=at(hours),
+            )
+            if incidents.command(incident, order):
+                revision += 1
+                assert incident.state is RESOLVED
+        place = incident.place
+        assert place is not None
+        kept = [name for run in place.runs.values() for name in run.members]
+        assert sorted(kept) == sorted(incident.members)
+        tallies = sum(sum(run.tally.values()) for run in place.runs.values())
+        assert tallies == sum(member.standing for member in incident.members.values())
