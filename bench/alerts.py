@@ -7,7 +7,8 @@ evaluate` does it. Late is by the truth: a run that arrived beyond the least thr
 What happens in the first days (`--warm-up`) only teaches.
 
 The oracle is who knows the true state of the world when a run departs; it detects a late one when
-that departure becomes known. Grouping is judged by pairs of late units: same incident, same true
+that departure becomes known. Grouping is judged by pairs of late units: same incident (that of the
+place, each time that it stands, where it explains the run), same true
 cause. The naive system has a threshold on each shipment's ETA, and tells when it is crossed.
 
 Last line: messages, as a share fewer than the naive system's.
