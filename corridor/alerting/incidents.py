@@ -154,10 +154,10 @@ def take(incident: Gathered, alert: Alert, rules: Places = PLACES) -> bool:
     if place is not None:
         news = pass_time(incident, alert.as_of, rules)
         places.pass_time(place, alert.as_of, rules)
-        if not _move(place, alert.member, known, member, alert.as_of, rules):
-            incident.members.pop(alert.member, None)
-            return news
-    incident.members[alert.member] = member
+    if place is None or _move(place, alert.member, known, member, alert.as_of, rules):
+        incident.members[alert.member] = member
+    else:
+        incident.members.pop(alert.member, None)
     if over and (known is None or not known.standing):
         return news  # but what comes after it, and is older, has been overtaken
     if place is None:

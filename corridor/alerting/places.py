@@ -119,7 +119,7 @@ def judge(place: Place, state: AlertState | None, rules: Places) -> AlertState |
         place.since = place.since or place.as_of
         for run in place.runs.values():
             run.explained = run.explained or run.began > place.as_of - rules.within
-    elif state is AlertState.CLEARING and sum(1 for _ in place.late()) < LEAST:
+    if state is AlertState.CLEARING and sum(1 for _ in place.late()) < LEAST:
         state = AlertState.RESOLVED
     if state is not AlertState.OPEN and state is not AlertState.CLEARING:
         place.since = None

@@ -152,6 +152,14 @@ def test_it_clears_when_no_more_begin_to_be_late_and_ends_with_those_that_are() 
     assert said[-1].reason == "Border CNHGS: delays there are over, or as usual."
 
 
+def test_if_nobody_is_late_any_more_it_ends_by_time_alone() -> None:
+    incident, _ = tell(None, [*queue(), *(late(run, 10 + run, RESOLVED) for run in (1, 2, 3))])
+    assert incident.state is OPEN  # more may come: three have been late within two days
+    assert incidents.pass_time(incident, at(2 * DAY + 4), PLACES)
+    assert incident.state is RESOLVED
+    assert incidents.next_time(incident, PLACES) is not None
+
+
 def test_what_is_told_again_of_a_train_does_not_begin_again() -> None:
     incident, _ = tell(None, queue())
     incident, said = tell(incident, [late(1, 60, level=2)])
