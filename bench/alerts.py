@@ -7,7 +7,8 @@ evaluate` does it. Late is by the truth: a run that arrived beyond the least thr
 What happens in the first days (`--warm-up`) only teaches.
 
 The oracle is who knows the true state of the world when a run departs; it detects a late one when
-that departure becomes known. Grouping is judged by pairs of late units: same incident, same true
+that departure becomes known. Grouping is judged by pairs of late units: same incident (that of the
+place, each time that it stands, where it explains the run), same true
 cause. The naive system has a threshold on each shipment's ETA, and tells when it is crossed.
 
 Last line: messages, as a share fewer than the naive system's.
@@ -77,6 +78,8 @@ class Heard:
         self.delayed: dict[UnitLeg, str] = {}
         """The incident of a unit that is late."""
         self.parents: dict[str, str] = {}
+        self.places: dict[str, str] = {}
+        """Of the incidents that one of a place has explained: that one, and since when it stood."""
         self.missed: dict[tuple[str, str], list[tuple[datetime, bool]]] = defaultdict(list)
         """By unit and run that it may miss: since when it stands, or does not."""
         self.tampered: set[str] = set()
@@ -84,8 +87,12 @@ class Heard:
     def hear(self, output: Alert | Incident, heard: datetime) -> None:
         """Takes it."""
         if isinstance(output, Incident):
-            if output.parent is not None:
+            if output.parent is not None and output.kind is not AlertKind.DELAY:
                 self.parents[output.dedup_key] = output.parent
+            for child in output.children:
+                self.places[child] = f"{output.dedup_key} {output.opened_time}"
+            return
+        if output.run_key is not None:
             return
         unit_leg = (output.unit_id, output.shipment_id, output.sequence)
         match output.kind:
@@ -100,7 +107,8 @@ class Heard:
 
     def root(self, key: str) -> str:
         """The incident that is told for this one."""
-        return self.parents.get(key, key)
+        key = self.parents.get(key, key)
+        return self.places.get(key, key)
 
 
 def run(corridor: str, shipments: int, seed: int, days: int, warm_up: int) -> Facts:

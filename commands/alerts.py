@@ -15,7 +15,7 @@ from rich.text import Text
 
 from commands import consoles
 from corridor import settings, topics
-from corridor.alerting.notices import notice
+from corridor.alerting.notices import explains, notice
 from corridor.alerting.rules import LEVELS
 from corridor.alerting.wording import span
 from corridor.codes import AlertKind, AlertState, Level
@@ -29,6 +29,11 @@ app = typer.Typer(help="Incidents: what stands, and why.", invoke_without_comman
 _ID_SHOWN = 12
 _REVISIONS_SHOWN = 30
 _COLOURS = {Level.MINOR: "yellow", Level.MAJOR: "dark_orange", Level.CRITICAL: "red"}
+
+_PARENT = (
+    "if(parent IN (SELECT dedup_key FROM {database}.current_incidents "
+    f"WHERE state != '{AlertState.RESOLVED}'), parent, '') AS because"
+)
 
 _out = consoles.tables()
 _err = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -78,7 +83,7 @@ def alerts(
         return
     rows = _ask(
         known,
-        "SELECT incident_id, level, state, parent, opened_time, reason "
+        f"SELECT incident_id, level, state, {_PARENT}, opened_time, reason "
         f"FROM {{database}}.current_incidents WHERE {' AND '.join(conditions)} "
         "ORDER BY level = 'CRITICAL' DESC, level = 'MAJOR' DESC, as_of DESC, incident_id "
         f"LIMIT {limit}",
@@ -184,21 +189,23 @@ def _reasons(last: dict[str, Any]) -> Iterator[str]:
     if last["flags"]:
         yield ", ".join(last["flags"])
     if last["parent"]:
-        yield f"explained by {last['parent']}, which is told instead"
+        yield f"explained by {last['parent']}, which is told instead while it stands"
 
 
 def _follow(
     known: Settings, kind: AlertKind | None, level: Level, party: str | None, json: bool
 ) -> None:
-    told: dict[str, Incident] = {}
+    told, newest = dict[str, Incident](), dict[str, Incident]()
     for incident in _incidents(known):
+        newest[incident.dedup_key] = incident
         if (
             (kind is not None and incident.kind is not kind)
             or LEVELS.index(incident.level) < LEVELS.index(level)
             or (party is not None and all(share.party != party for share in incident.parties))
         ):
             continue
-        why = notice(told.get(incident.dedup_key), incident)
+        explained = explains(newest.get(incident.parent or ""), incident)
+        why = notice(told.get(incident.dedup_key), incident, explained=explained)
         if json:
             typer.echo(incident.to_json())
         elif why is not None:

@@ -106,6 +106,10 @@ class Cause(StrEnum):
     UNIT = "UNIT"
 
 
+PLACES = frozenset({Cause.NODE, Cause.BORDER, Cause.LOCK})
+"""Causes that are a place. A delay of these explains those of runs."""
+
+
 class Channel(StrEnum):
     """How a subscriber is told."""
 

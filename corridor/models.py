@@ -419,11 +419,11 @@ class Incident(Message):
     parties: tuple[PartyShare, ...] = Field(description="Every party that it concerns or has.")
     parent: Id | None = Field(
         None,
-        description="`dedup_key` of the standing incident that explains this one: whoever hears of "
-        "that one need not hear of this one.",
+        description="`dedup_key` of the incident that explains this one, if that stands: then, "
+        "whoever hears of that one need not hear of this one.",
     )
     children: tuple[str, ...] = Field(
-        (), description="`dedup_key`s of incidents that this one explains."
+        (), description="Of a place: `dedup_key`s of the delays that it explains, at most 200."
     )
     handling: tuple[Handling, ...] = ()
     caused_by: Id

@@ -14,6 +14,7 @@ import msgspec
 
 from corridor.alerting import incidents
 from corridor.alerting.incidents import Gathered
+from corridor.alerting.rules import Places
 from corridor.eta.estimator import NAIVE, Estimator
 from corridor.network.geofence import Whereabouts
 from corridor.tracking import positions
@@ -127,7 +128,9 @@ class PartitionState:
         for located in self.located:
             self._located_timers.set(located.subject, located.touched_ms + positions.KEEP_MS)
         for incident in self.incidents:
-            self._incident_timers.set(incident.key, incidents.release_time(incident))
+            # a place is looked at with the first time that passes: only rules say when it is due
+            due = BEGINNING if incident.place is not None else incidents.release_time(incident)
+            self._incident_timers.set(incident.key, due)
 
     def drain(self) -> list[tuple[bytes, bytes]]:
         """Changelog records of the buckets that have changed since the last call."""
@@ -239,10 +242,10 @@ class PartitionState:
         """What is known of an incident; a change counts with `put_incident`."""
         return self.incidents.get(key)
 
-    def put_incident(self, incident: Gathered) -> None:
+    def put_incident(self, incident: Gathered, rules: Places) -> None:
         """Keeps what is known of an incident."""
         self.incidents.put(incident.key, incident)
-        self._incident_timers.set(incident.key, incidents.release_time(incident))
+        self._incident_timers.set(incident.key, incidents.next_time(incident, rules))
 
     # time ----------------------------------------------------------------------------------------
 
@@ -320,7 +323,21 @@ class PartitionState:
             else:
                 self._located_timers.set(subject, silent_since + positions.KEEP_MS)
         for key in self._incident_timers.due(self.clock):
+            self._look_at(key, out, estimator.rules.places)
+
+    def _look_at(self, key: str, out: list[Output], rules: Places) -> None:
+        """Lets an incident come to the time; forgets it if nobody will name it any more."""
+        incident = self.incident(key)
+        if incident is None:
+            return
+        news = incidents.pass_time(incident, self.clock, rules)
+        release = incidents.release_time(incident)
+        if release is not None and release <= self.clock:
             self.incidents.put(key, None)
+            return
+        if news:
+            out.append(incidents.message(incident, late=False))
+        self.put_incident(incident, rules)
 
     def _schedule(self, unit: Unit) -> None:
         event_time, received_ms = next_timers(unit, self.clock)

@@ -318,8 +318,9 @@ class Tracker:
         if not self._counts(state, record):
             return "SKIPPED"
         incident = state.incident(alert.key) or incidents.gathered(alert)
-        news = incidents.take(incident, alert)
-        state.put_incident(incident)
+        rules = self.estimator.rules.places
+        news = incidents.take(incident, alert, rules)
+        state.put_incident(incident, rules)
         if not news:
             return Verdict.DUPLICATE
         self._touch(incident, late=alert.late)
@@ -338,7 +339,7 @@ class Tracker:
         incident = state.incident(order.dedup_key)
         if incident is None or not incidents.command(incident, order):
             return Verdict.DUPLICATE
-        state.put_incident(incident)
+        state.put_incident(incident, self.estimator.rules.places)
         self._touch(incident, late=False)
         return Verdict.APPLIED
 

@@ -37,7 +37,9 @@ class Alert(msgspec.Struct, array_like=True, frozen=True, gc=False):
     flags: tuple[AlertFlag, ...] = ()
     late: bool = False
     parent: str | None = None
-    """`dedup_key` of the standing incident that explains this one."""
+    """`dedup_key` of the incident that explains this one, if it stands."""
+    run_key: str | None = None
+    """Of a place: `dedup_key` of the run's incident that it may explain."""
 
     @property
     def member(self) -> str:

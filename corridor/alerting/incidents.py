@@ -6,14 +6,16 @@ twice changes nothing. `take` and `command` change the state, `message` says wha
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from corridor.alerting import places
 from corridor.alerting.alarm import Reading
 from corridor.alerting.alerts import Alert
-from corridor.alerting.rules import LEVELS
+from corridor.alerting.places import Place
+from corridor.alerting.rules import LEVELS, PLACES, Places
 from corridor.alerting.wording import sentence
 from corridor.codes import AlertFlag, AlertKind, AlertState, Cause, Mode, Order
 from corridor.identity import derived_id
@@ -32,6 +34,9 @@ KEEP = timedelta(days=400)
 
 MOST_HANDLINGS = 50
 
+MOST_CHILDREN = 200
+"""Incidents that are listed as explained by one."""
+
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -48,6 +53,8 @@ class Member(msgspec.Struct, array_like=True, gc=False):
     flags: tuple[AlertFlag, ...] = ()
     reading: Reading | None = None
     parent: str | None = None
+    run_key: str | None = None
+    """Of a place: the incident of its run."""
 
     @property
     def standing(self) -> bool:
@@ -94,24 +101,39 @@ class Gathered(msgspec.Struct, array_like=True):
     parties: dict[str, None] = {}
     """All that it has ever concerned: they hear of its end."""
     handled: list[Handled] = []
+    place: Place | None = None
+    """Of a place: what makes it stand."""
 
     @property
     def standing(self) -> bool:
         return self.state in (AlertState.OPEN, AlertState.CLEARING)
 
+    @property
+    def concerned(self) -> Iterator[Member]:
+        """The members that it stands for."""
+        if self.place is None:
+            return (member for member in self.members.values() if member.standing)
+        return (
+            member
+            for _, run in self.place.late()
+            for name in run.members
+            if (member := self.members[name]).standing
+        )
+
 
 def gathered(alert: Alert) -> Gathered:
     """A new incident."""
-    return Gathered(alert.key, alert.kind, alert.cause, alert.subject)
+    place = None if alert.run_key is None else Place()
+    return Gathered(alert.key, alert.kind, alert.cause, alert.subject, place=place)
 
 
-def take(incident: Gathered, alert: Alert) -> bool:
+def take(incident: Gathered, alert: Alert, rules: Places = PLACES) -> bool:
     """Takes the newest word on one member; whether there is anything to say of that."""
     known = incident.members.get(alert.member)
     if known is not None and alert.revision < known.revision:
         return False
     over = alert.state is AlertState.RESOLVED
-    member = Member(alert.revision, alert.state)
+    member = Member(alert.revision, alert.state, run_key=alert.run_key)
     if not over:
         member = Member(
             alert.revision,
@@ -124,15 +146,25 @@ def take(incident: Gathered, alert: Alert) -> bool:
             alert.flags,
             alert.reading,
             alert.parent,
+            alert.run_key,
         )
     if member == known:
         return False
-    incident.members[alert.member] = member
+    place, news = incident.place, False
+    if place is not None:
+        news = pass_time(incident, alert.as_of, rules)
+        places.pass_time(place, alert.as_of, rules)
+    if place is None or _move(place, alert.member, known, member, alert.as_of, rules):
+        incident.members[alert.member] = member
+    else:
+        incident.members.pop(alert.member, None)
     if over and (known is None or not known.standing):
-        return False  # but what comes after it, and is older, has been overtaken
-    _count(incident.tally, known, -1)
-    _count(incident.tally, member, +1)
-    first = incident.revision == 0
+        return news  # but what comes after it, and is older, has been overtaken
+    if place is None:
+        _count(incident.tally, known, -1)
+        _count(incident.tally, member, +1)
+    first = not incident.to_node
+    shared = incident.corridor_id, incident.leg_id, incident.mode
     if first or incident.corridor_id != alert.corridor_id:
         incident.corridor_id = alert.corridor_id if first else None
     if first or incident.leg_id != alert.leg_id:
@@ -140,11 +172,32 @@ def take(incident: Gathered, alert: Alert) -> bool:
     if first or incident.mode is not alert.mode:
         incident.mode = alert.mode if first else None
     incident.from_node, incident.to_node = alert.from_node, alert.to_node
-    incident.parties |= dict.fromkeys(alert.parties)
+    if place is not None:
+        assert alert.run_key is not None
+        runs = {alert.run_key: alert.parties}
+        if known is not None and known.run_key is not None:
+            runs.setdefault(known.run_key, ())
+        other = shared != (incident.corridor_id, incident.leg_id, incident.mode)
+        if not _settle_place(incident, rules, runs, other=other):
+            return news
     incident.caused_by = alert.reading.caused_by
     incident.last = alert.reading
-    _settle(incident, alert.as_of)
+    if place is None:
+        incident.parties |= dict.fromkeys(alert.parties)
+        _settle(incident, alert.as_of)
     return True
+
+
+def pass_time(incident: Gathered, now: datetime, rules: Places) -> bool:
+    """Does what a place has come to by a time, with nothing told since; whether to say it."""
+    place, news = incident.place, False
+    if place is None:
+        return False
+    while (look := places.next_look(place, incident.state, rules)) is not None and look <= now:
+        places.pass_time(place, look, rules)
+        if _settle_place(incident, rules, {}):
+            incident.caused_by, news = "clock", True
+    return news
 
 
 def command(incident: Gathered, order: AlertCommand) -> bool:
@@ -157,6 +210,8 @@ def command(incident: Gathered, order: AlertCommand) -> bool:
         for member in incident.members.values():
             member.state = AlertState.RESOLVED
         incident.tally = {}
+        if incident.place is not None:
+            places.close(incident.place)
         incident.caused_by = f"command/{order.command_id}"
         _settle(incident, order.issued_time)
         return True
@@ -172,6 +227,81 @@ def command(incident: Gathered, order: AlertCommand) -> bool:
     incident.as_of = max(incident.as_of, order.issued_time)
     incident.caused_by = f"command/{order.command_id}"
     incident.revision += 1
+    return True
+
+
+def _move(
+    place: Place,
+    name: str,
+    known: Member | None,
+    member: Member,
+    as_of: datetime,
+    rules: Places,
+) -> bool:
+    """Counts a member of a place for its run; whether there is anything to remember of it."""
+    assert member.run_key is not None
+    if member.standing:
+        places.begin(place, member.run_key, as_of, rules)
+    if known is not None and known.run_key is not None:
+        run = place.runs.get(known.run_key)
+        if run is not None:
+            _count(run.tally, known, -1)
+            if known.run_key != member.run_key:
+                run.members.pop(name, None)
+    run = place.runs.get(member.run_key)
+    if run is None:
+        return False  # over, like all of its run
+    run.members[name] = None
+    _count(run.tally, member, +1)
+    return True
+
+
+def _settle_place(
+    incident: Gathered,
+    rules: Places,
+    told: Mapping[str, tuple[str, ...]],
+    *,
+    other: bool = False,
+) -> bool:
+    """Derives state and level of a place; whether there is anything to say.
+
+    Args:
+        incident: The place's.
+        rules: Say what is unusual.
+        told: The runs of which something was told, and the parties that this concerns.
+        other: What all its members have in common has changed.
+    """
+    place = incident.place
+    assert place is not None
+    assert place.as_of is not None
+    before = incident.state, incident.level
+    known = {key for key, run in place.runs.items() if run.explained}
+    state = places.judge(place, incident.state, rules)
+    explained = {key for key, run in place.runs.items() if run.explained}
+    concerned = not explained.isdisjoint(told)
+    for name in places.forgotten(place, rules):
+        incident.members.pop(name, None)
+    if state is before[0] and not (incident.standing and (concerned or other)):
+        return False
+    incident.as_of = max(incident.as_of, place.as_of)
+    assert state is not None
+    incident.revision += 1
+    if not incident.standing:
+        incident.parties, incident.opened = {}, incident.as_of  # what comes back is new
+    for key in explained & told.keys():
+        incident.parties |= dict.fromkeys(told[key])
+    for key in explained - known:
+        for name in place.runs[key].members:
+            incident.parties |= dict.fromkeys(incident.members[name].parties)
+    worst = max((max(run.tally) for _, run in place.late()), default=None)
+    incident.state = state
+    if state is AlertState.RESOLVED:
+        incident.resolved, incident.handled = incident.as_of, []
+    else:
+        incident.resolved = None
+        incident.level = incident.level if worst is None else int(worst[0])
+    if before != (incident.state, incident.level):
+        incident.changed = incident.as_of
     return True
 
 
@@ -209,7 +339,18 @@ def _badness(member: Member) -> tuple[int, float, str, str]:
 
 def release_time(incident: Gathered) -> datetime | None:
     """When it may be forgotten; None: it stands."""
+    if incident.place is not None:
+        heard = incident.place.as_of or incident.as_of
+        return None if incident.standing else heard + KEEP
     return None if incident.resolved is None else incident.resolved + KEEP
+
+
+def next_time(incident: Gathered, rules: Places) -> datetime | None:
+    """When time alone changes it, or it may be forgotten."""
+    look = None
+    if incident.place is not None:
+        look = places.next_look(incident.place, incident.state, rules)
+    return look or release_time(incident)
 
 
 def incident_id(key: str) -> str:
@@ -219,7 +360,8 @@ def incident_id(key: str) -> str:
 
 def message(incident: Gathered, *, late: bool) -> Incident:
     """What there is to say of it now; `late`: all that is new in it only corrects history."""
-    standing = sorted((m for m in incident.members.values() if m.standing), key=_badness)
+    standing = sorted(incident.concerned, key=_badness)
+    children = () if incident.place is None else sorted(key for key, _ in incident.place.late())
     state, changed = incident.state, incident.changed
     why = standing[0].reading if standing else incident.last
     assert state is not None
@@ -253,7 +395,7 @@ def message(incident: Gathered, *, late: bool) -> Incident:
         resolved_time=incident.resolved,
         as_of=incident.as_of,
         late=late,
-        reason=sentence(incident, why, count, level),
+        reason=sentence(incident, why, count, level, len(children)),
         why=Why.trusted(
             rule=why.rule,
             fact=why.fact,
@@ -272,7 +414,7 @@ def message(incident: Gathered, *, late: bool) -> Incident:
         ),
         corridor_id=incident.corridor_id,
         leg_id=incident.leg_id,
-        node_id=why.node_id,
+        node_id=why.node_id if incident.place is None else incident.subject,
         mode=incident.mode,
         affected=tuple(_affected(member) for member in standing[:MOST_AFFECTED]),
         unit_count=count,
@@ -281,7 +423,8 @@ def message(incident: Gathered, *, late: bool) -> Incident:
             PartyShare.trusted(party=p, units=len(units[p]), shipments=len(shipments[p]))
             for p in sorted(units)
         ),
-        parent=_parent(standing),
+        parent=_parent(incident.kind, standing),
+        children=tuple(children[:MOST_CHILDREN]),
         handling=tuple(
             Handling.trusted(order=h.order, party=h.party, by=h.by, since=h.since, until=h.until)
             for h in incident.handled
@@ -303,7 +446,10 @@ def _affected(member: Member) -> Affected:
     )
 
 
-def _parent(standing: Iterable[Member]) -> str | None:
-    """The incident that explains it, if one explains all its members."""
-    parents = {member.parent for member in standing}
-    return parents.pop() if len(parents) == 1 else None
+def _parent(kind: AlertKind, standing: Iterable[Member]) -> str | None:
+    """The incident that explains it, if one explains all its members; a delay, most of them."""
+    parents = Counter(member.parent for member in standing)
+    if kind is AlertKind.DELAY and parents:
+        most = max(parents.values())
+        return min((parent or "" for parent, n in parents.items() if n == most)) or None
+    return next(iter(parents)) if len(parents) == 1 else None

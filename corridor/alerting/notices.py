@@ -4,7 +4,7 @@ from enum import StrEnum
 
 from corridor.alerting.rules import LEVELS
 from corridor.alerting.watch import MATERIAL_SECONDS, MOVING
-from corridor.codes import AlertState
+from corridor.codes import PLACES, AlertKind, AlertState
 from corridor.models import Incident
 
 MOVED_SHARE = 0.5
@@ -20,18 +20,36 @@ class Notice(StrEnum):
     RESOLVED = "RESOLVED"
 
 
-def notice(told: Incident | None, now: Incident) -> Notice | None:
+def explains(parent: Incident | None, incident: Incident) -> bool:
+    """Whether the incident that is named as another one's `parent` stands, and explains it.
+
+    A place explains every delay there while it is unusual; after that, those that it lists.
+    """
+    if parent is None or parent.state is AlertState.RESOLVED:
+        return False
+    if parent.kind is not AlertKind.DELAY or parent.cause not in PLACES:
+        return True
+    return parent.state is AlertState.OPEN or incident.dedup_key in parent.children
+
+
+def explained_no_more(before: Incident, now: Incident) -> tuple[str, ...]:
+    """The incidents that one has explained, and does not any more: they may be told now."""
+    left = () if now.state is AlertState.RESOLVED else frozenset(now.children)
+    return tuple(key for key in before.children if key not in left)
+
+
+def notice(told: Incident | None, now: Incident, *, explained: bool = False) -> Notice | None:
     """Whether somebody who was last told `told` should hear of `now`, and why.
 
-    What only corrects history is told nobody. What a standing incident explains is no message of
-    its own, for those who hear of that one; the end of what was told always is.
+    What only corrects history is told nobody. What a standing incident explains (`explained`) is
+    no message of its own, for those who hear of that one; the end of what was told always is.
     """
     if now.late:
         return None
     known = told is not None and told.state is not AlertState.RESOLVED
     if now.state is AlertState.RESOLVED:
         return Notice.RESOLVED if known else None
-    if now.parent is not None:
+    if explained:
         return None
     if told is None or not known:
         return Notice.OPENED if now.state is AlertState.OPEN else None

@@ -105,9 +105,31 @@ class _Flapping(_Strict):
     within: Span
 
 
+class Places(_Strict):
+    """When the delays at one place have one cause in common: the place."""
+
+    runs: int = Field(ge=2)
+    """So many runs at least,"""
+    within: Span
+    """that have begun to be late within so long;"""
+    usual: Span
+    """and far more than there usually were, in so long."""
+
+    @model_validator(mode="after")
+    def _longer(self) -> Self:
+        if not timedelta() < self.within < self.usual:
+            raise ValueError("usual must be longer than within, and within longer than nothing")
+        return self
+
+
+PLACES = Places(runs=3, within=timedelta(days=2), usual=timedelta(days=30))
+"""Of rules that do not say it."""
+
+
 class _File(_Strict):
     rules: dict[AlertKind, _Written]
     flapping: _Flapping
+    places: Places = PLACES
     news: Span
     overrides: tuple[_Override, ...] = ()
 
@@ -149,6 +171,7 @@ class Rules:
         self._written = written
         self.flapping_opens = written.flapping.opens
         self.flapping_within = written.flapping.within
+        self.places = written.places
         self.news = written.news
         self._known: dict[tuple[AlertKind, Mode | None, str, tuple[str, ...]], Rule] = {}
         self._parties = {over.party for over in written.overrides if over.party is not None}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from corridor.alerting.alerts import Alert
-from corridor.alerting.notices import Notice, notice
+from corridor.alerting.notices import Notice, explained_no_more, explains, notice
 from corridor.alerting.rules import Rules, packaged
 from corridor.codes import AlertKind, AlertState, Ending, Mode, Stage
 from corridor.models import Incident, LegEstimate, LegOutcome
@@ -118,12 +118,24 @@ class AlertScorer:
             if run is not None and run.opened is None and run.known is None:
                 run.opened = heard
         self._tell(output, heard)
+        if before is not None:
+            for key in explained_no_more(before, output):
+                if (child := self._last.get(key)) is not None:
+                    self._tell(child, heard)
+
+    def _is_explained(self, incident: Incident) -> bool:
+        if incident.parent is None:
+            return False
+        # of a unit's own alarms, only a standing one is named; of places, any
+        return incident.kind is not AlertKind.DELAY or explains(
+            self._last.get(incident.parent), incident
+        )
 
     def _tell(self, incident: Incident, heard: datetime) -> None:
         """Counts what somebody who hears of everything would be told."""
         key = incident.dedup_key
         told, told_at = self._told.get(key) or (None, None)
-        why = notice(told, incident)
+        why = notice(told, incident, explained=self._is_explained(incident))
         if why is None:
             return
         if told_at is not None and heard < told_at + GROUP and why is not Notice.RESOLVED:

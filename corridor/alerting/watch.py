@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from corridor.alerting import alarm as machine
 from corridor.alerting.alarm import Alarm, Reading, Said
 from corridor.alerting.alerts import Alert
@@ -24,6 +26,8 @@ from corridor.codes import (
     Stage,
 )
 from corridor.eta.distribution import probability
+from corridor.network import gazetteer
+from corridor.network.gazetteer import NodeKind
 from corridor.tracking.stages import UNLOADS
 
 if TYPE_CHECKING:
@@ -36,6 +40,11 @@ MATERIAL_SHARE = 0.2
 """A standing alert is told again when its value has moved by so much, and by its first threshold"""
 MATERIAL_SECONDS = 3600.0
 """or, where that is no time, by so much."""
+
+GAINED_SHARE = 0.5
+"""A place is at fault for a delay of which it has made so much;"""
+KEPT_SHARE = 0.35
+"""as long as it is so much, so that it does not change to and fro."""
 
 MOST_CONCERNS = 64
 """Concerns of one unit that are kept; beyond, the oldest are forgotten."""
@@ -64,6 +73,7 @@ MOVING = frozenset({AlertKind.DELAY, AlertKind.MISSED_CONNECTION})
 _OF_UNIT = frozenset({AlertKind.CUSTOMS_HOLD, AlertKind.SEAL_TAMPERED})
 _AT_REST = (None, AlertState.RESOLVED)
 _STALE = (Signal.STALE, Signal.LOST)
+_CAUSES = {NodeKind.BORDER: Cause.BORDER, NodeKind.LOCK: Cause.LOCK}
 _ENDED = {Ending.CANCELLED: AlertKind.CANCELLED, Ending.DIVERTED: AlertKind.ROUTE_DEVIATION}
 
 
@@ -578,39 +588,46 @@ class _Watch:
         )
         if alarm.said is not None and not _differs(alarm, alarm.said, said):
             return
+        before = None if alarm.said is None else alarm.said.parent
         alarm.said = said
         # by time, so that it ascends even where a unit was forgotten in between
         told = max(self._unit.told + 1, int(self._now.timestamp()))
         self._unit.told = told
         journey, leg = self._journey, self.leg_of(alarm)
-        self._out.append(
-            Alert(
-                alarm.key,
-                alarm.kind,
-                alarm.cause,
-                alarm.subject,
-                self._unit.unit_id,
-                alarm.shipment_id,
-                alarm.sequence,
-                told,
-                said.state,
-                alarm.level,
-                self._now,
-                reading,
-                journey.corridor_id,
-                alarm.leg_id,
-                leg.mode,
-                leg.from_node,
-                leg.to_node,
-                journey.parties,
-                alarm.flags,
-                self._late,
-                said.parent,
-            )
+        alert = Alert(
+            alarm.key,
+            alarm.kind,
+            alarm.cause,
+            alarm.subject,
+            self._unit.unit_id,
+            alarm.shipment_id,
+            alarm.sequence,
+            told,
+            said.state,
+            alarm.level,
+            self._now,
+            reading,
+            journey.corridor_id,
+            alarm.leg_id,
+            leg.mode,
+            leg.from_node,
+            leg.to_node,
+            journey.parties,
+            alarm.flags,
+            self._late,
+            said.parent,
         )
+        if alarm.kind is AlertKind.DELAY:
+            if before is not None and before != said.parent:
+                self._out.append(_of_place(alert, before, AlertState.RESOLVED))
+            if said.parent is not None:
+                self._out.append(_of_place(alert, said.parent, said.state))
+        self._out.append(alert)
 
     def _parent(self, alarm: Alarm) -> str | None:
-        """The standing alarm of this unit that explains another one."""
+        """The incident that explains an alarm: of a place, or of another one of this unit."""
+        if alarm.kind is AlertKind.DELAY:
+            return self._place(alarm) if alarm.cause is Cause.RUN else None
         sequence = alarm.sequence
         if alarm.kind is AlertKind.MISSED_CONNECTION:
             index = self._index(sequence)
@@ -622,6 +639,57 @@ class _Watch:
             return None
         late = self._find(AlertKind.DELAY, sequence)
         return late.key if late is not None and late.standing and late.key != alarm.key else None
+
+    def _place(self, alarm: Alarm) -> str | None:
+        """The key of the place by which the leg is late: where most of that was gained."""
+        told = None if alarm.said is None else alarm.said.parent
+        reading = alarm.reading
+        if not self._states or reading is None or not reading.value or reading.value <= 0:
+            return told
+        index = self._index(alarm.sequence)
+        leg, memory = self._journey.legs[index], self._journey.memory[index]
+        carried = self._late_from(index)
+        if memory.departure is None:
+            # who has not left yet and will be late waits where it is
+            gained = {leg.from_node: reading.value - carried}
+        else:
+            left = max((memory.departure - leg.planned_departure).total_seconds(), 0.0)
+            # queues at berths, and at borders on the road, are met on the way into a node
+            gained = {leg.from_node: left - carried, leg.to_node: reading.value - left}
+        for node, seconds in gained.items():
+            key = _place_key(node)
+            share = KEPT_SHARE if key == told else GAINED_SHARE
+            if seconds >= share * reading.value:
+                return key
+        return None
+
+    def _late_from(self, index: int) -> float:
+        """How late the leg before has arrived, in seconds."""
+        if index == 0:
+            return 0.0
+        arrival = self._journey.memory[index - 1].arrival
+        planned = self._journey.legs[index - 1].planned_arrival
+        return 0.0 if arrival is None else max((arrival - planned).total_seconds(), 0.0)
+
+
+def _place_key(node_id: str) -> str:
+    node = gazetteer.node(node_id)
+    cause = Cause.NODE if node is None else _CAUSES.get(node.kind, Cause.NODE)
+    return f"{AlertKind.DELAY}/{cause}/{node_id}"
+
+
+def _of_place(alert: Alert, key: str, state: AlertState) -> Alert:
+    """The same, as a place is told it."""
+    _, cause, node = key.split("/", 2)
+    return msgspec.structs.replace(
+        alert,
+        key=key,
+        cause=Cause(cause),
+        subject=node,
+        state=state,
+        parent=None,
+        run_key=alert.key,
+    )
 
 
 def _chances(planned: datetime, estimate: "Estimate", rule: Rule) -> list[float | None]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from corridor.alerting.alarm import Reading
-from corridor.codes import AlertKind, AlertState, Cause, Level
+from corridor.codes import AlertKind, AlertState, Cause, Level, Mode
 
 if TYPE_CHECKING:
     from corridor.alerting.incidents import Gathered
@@ -19,13 +19,43 @@ _THING = {
 }
 
 
-def sentence(incident: "Gathered", why: Reading, units: int, level: Level) -> str:
-    """One sentence: what, how bad, since or until when, how many."""
+_RUNS = {
+    Mode.AIR: "flights",
+    Mode.BARGE: "barges",
+    Mode.RAIL: "trains",
+    Mode.TRUCK: "trucks",
+    Mode.VESSEL: "vessels",
+}
+
+
+def sentence(incident: "Gathered", why: Reading, units: int, level: Level, runs: int) -> str:
+    """One sentence: what, how bad, since or until when, how many.
+
+    Args:
+        incident: What it is about.
+        why: How its worst unit stands.
+        units: That it concerns now.
+        level: The worst.
+        runs: That are late now because of a place.
+    """
     who = f"{_THING[incident.cause]} {incident.subject}"
+    if incident.place is not None:
+        return f"{who}: {_of_place(incident, why, units, level, runs)}."
     if incident.state is AlertState.RESOLVED:
         return f"{who}: {_over(incident.kind, why)}."
     many = "" if units == 1 else f", {units} units"
     return f"{who} {_what(incident.kind, why)} ({level}{many})."
+
+
+def _of_place(incident: "Gathered", why: Reading, units: int, level: Level, runs: int) -> str:
+    if incident.state is AlertState.RESOLVED:
+        return "delays there are over, or as usual"
+    names = "runs" if incident.mode is None else _RUNS[incident.mode]
+    if not runs:
+        return f"more {names} than usual were late there lately"
+    name = names[:-1] if runs == 1 else names
+    many = f"{runs} {name} late, most of it gained there, by up to {span(why.value)}"
+    return f"{many} ({level}, {units} {'unit' if units == 1 else 'units'})"
 
 
 def _what(kind: AlertKind, why: Reading) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from corridor.alerting.notices import explained_no_more, explains
 from corridor.codes import AlertState
 from corridor.models import Incident
 from sinks.subscribers.sight import concerns, seen
@@ -46,13 +47,17 @@ def _decoded(raw: bytes) -> Incident:
 class Standing:
     """The newest revision of one incident."""
 
-    __slots__ = ("_views", "incident", "news", "partition")
+    __slots__ = ("_views", "freed", "incident", "news", "partition")
 
-    def __init__(self, incident: Incident, partition: int, news: int) -> None:
+    def __init__(
+        self, incident: Incident, partition: int, news: int, freed: tuple[str, ...] = ()
+    ) -> None:
         self.incident = incident
         self.partition = partition
         self.news = news
         """The newest revision since it opened that is not merely late; 0: all are."""
+        self.freed = freed
+        """`dedup_key`s of incidents that the revision before explained, and this one does not."""
         self._views: dict[tuple[str, Names], Incident | None] = {}
 
 
@@ -124,7 +129,8 @@ class Board:
         news = known.news if known and known.incident.state is not AlertState.RESOLVED else 0
         if not over and not incident.late:
             news = incident.revision
-        standing = Standing(incident, partition, news)
+        freed = explained_no_more(known.incident, incident) if known is not None else ()
+        standing = Standing(incident, partition, news, freed)
         self._keys[incident.dedup_key] = id
         self._over.pop(id, None)
         if over:
@@ -167,6 +173,14 @@ class Board:
         """Whether who has these names sees the incident with this key."""
         standing = self.standing(self._keys.get(dedup_key, ""))
         return standing is not None and concerns(standing.incident, names)
+
+    def explaining(self, seen: Incident, party: str, names: Names) -> Incident | None:
+        """The standing incident that explains one, both as a party sees them."""
+        parent = None if seen.parent is None else self.by_key(seen.parent)
+        if parent is None or not explains(parent.incident, seen):
+            return None
+        view = self.view(parent, party, names)
+        return None if view is None or view.state is AlertState.RESOLVED else view
 
     def by_key(self, dedup_key: str) -> Standing | None:
         """The newest revision of the incident with this key."""

@@ -151,6 +151,15 @@ class Courier:
                     lane, Waiting(found, entry.offset, entry.time_ms, told(found, before, now))
                 )
         self.look(incident.incident_id)
+        self._look_at_freed(incident.incident_id)
+
+    def _look_at_freed(self, incident_id: str) -> None:
+        """What one incident explains no more may have to be told by itself."""
+        standing = self._board.standing(incident_id)
+        for key in () if standing is None else standing.freed:
+            child = self._board.by_key(key)
+            if child is not None and concerns(child.incident, self._names(self.subscription)):
+                self.look(child.incident.incident_id)
 
     def look(self, incident_id: str) -> None:
         """Sees when there is something to tell of an incident next."""
@@ -249,10 +258,9 @@ class Courier:
     ) -> datetime | None:
         explained = False
         if incident is not None and incident.parent is not None:
-            parent = self._board.by_key(incident.parent)
-            if parent is not None:
-                view = self._view(parent, None)
-                explained = view is not None and view.state is not AlertState.RESOLVED
+            names = self._names(self.subscription)
+            parent = self._board.explaining(incident, self.subscription.party, names)
+            explained = parent is not None and self._meant(parent, None) is not None
         return due(self.subscription, incident, before, now, news=news, explained=explained)
 
     def _next(self, lane: Lane, standing: Standing | None) -> float | None:

@@ -231,10 +231,11 @@ class Client(Response):
         return _event("incident", rendered[1], self._told_id)
 
     def _wants(self, seen: Incident) -> bool:
-        if seen.state is not AlertState.RESOLVED and seen.parent is not None:
-            parent = self._board.by_key(seen.parent)
-            if parent is not None and parent.incident.state is not AlertState.RESOLVED:
-                return False  # it hears of the one that explains this one
+        if (
+            seen.state is not AlertState.RESOLVED
+            and self._board.explaining(seen, self._party, self.names) is not None
+        ):
+            return False  # it hears of the one that explains this one
         meant = judged(self._subscription.overrides, seen)
         return meant is not None and fits(self._subscription.filters, meant)
 

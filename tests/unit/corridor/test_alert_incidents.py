@@ -266,7 +266,8 @@ def test_a_first_word_is_a_message_only_of_what_stands_by_itself(
     incident = gathered(alert(parent=parent))
     if state is not OPEN:
         incidents.take(incident, alert("U1", 2, state))
-    assert notice(None, incidents.message(incident, late=False)) is expected
+    message = incidents.message(incident, late=False)
+    assert notice(None, message, explained=message.parent is not None) is expected
 
 
 @pytest.mark.parametrize(

@@ -63,6 +63,9 @@ def test_what_is_excepted_for_a_party_holds_for_its_shipments_and_wins() -> None
         (("opens_at: 0.75", "opens_at: 7"), "less than or equal to 1"),
         (("  CANCELLED:", "  CANCELED:"), "CANCELED"),
         (("\nflapping:", "\nflaping:"), "flaping"),
+        (("within: 2d, usual", "within: 2, usual"), "a span needs a unit"),
+        (("usual: 30d", "usual: 1d"), "usual must be longer than within"),
+        (("runs: 3", "runs: 1"), "greater than or equal to 2"),
         (("overrides: []", "overrides: ["), "expected"),
     ],
 )
@@ -71,6 +74,11 @@ def test_rules_that_cannot_be_used_say_why(change: tuple[str, str], fault: str) 
     assert text != PACKAGED
     with pytest.raises(RulesError, match=fault):
         parse(text)
+
+
+def test_rules_that_say_nothing_of_places_have_the_packaged_ones() -> None:
+    lines = [line for line in PACKAGED.splitlines() if not line.startswith("places:")]
+    assert parse("\n".join(lines)).places == packaged().places
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from datetime import timedelta
 
 from corridor.alerting import incidents
+from corridor.alerting.rules import PLACES
 from corridor.alerting.scoring import AlertScorer
 from corridor.codes import AlertKind, AlertState, Cause
 from tests.unit.corridor.journeys import HOUR, PORT, RAIL, TERMINAL, Told, at, itinerary, told
 from tests.unit.corridor.test_alert_incidents import alert
+from tests.unit.corridor.test_alert_places import RESOLVED, late, of_run, queue, tell
 
 KEY = f"DELAY/RUN/RUN1/{RAIL.leg_id}"
 
@@ -64,6 +66,21 @@ def test_what_comes_before_counting_begins_is_not_counted() -> None:
     figures = heard(49, 40, since=400).figures()
     assert figures["messages"] == {}
     assert figures["delay"]["runs"] == 0
+
+
+def test_trains_that_a_place_explains_are_no_messages_of_their_own_until_it_is_over() -> None:
+    scorer = AlertScorer()
+    place, said = tell(None, queue())
+    for message in said:
+        scorer.hear_alert(message, at(3))
+    for train in (1, 2, 3):
+        scorer.hear_alert(of_run(train), at(3))
+    assert scorer.figures()["messages"] == {"OPENED": 1}
+    incidents.pass_time(place, at(60), PLACES)
+    for message in tell(place, [late(train, 60 + train, RESOLVED) for train in (1, 2)])[1]:
+        scorer.hear_alert(message, at(62))
+    # the second and third train still stand, as far as their own incidents were heard of
+    assert scorer.figures()["messages"] == {"OPENED": 4, "RESOLVED": 1}
 
 
 def test_what_comes_back_within_a_day_has_flapped() -> None:

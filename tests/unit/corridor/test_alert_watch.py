@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corridor.alerting.alerts import Alert, decode, encode
-from corridor.codes import AlertFlag, AlertKind, AlertState, EventType
+from corridor.codes import AlertFlag, AlertKind, AlertState, Cause, EventType, Mode
 from corridor.eta.estimator import Estimator
 from corridor.models import Itinerary, TrackingEvent
 from tests.unit.corridor.journeys import (
@@ -354,3 +354,66 @@ def test_a_journey_that_is_never_heard_of_again_is_let_go_standing(hours: float)
     assert last.state is not RESOLVED
     assert AlertFlag.STALE in last.flags
     assert not unit.unit.alarms
+
+
+def of_places(unit: Told) -> list[tuple[str, AlertState]]:
+    return [(a.key, a.state) for a in alerts(unit, AlertKind.DELAY) if a.run_key is not None]
+
+
+def test_who_waits_and_leaves_late_is_late_by_where_it_was() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 9))
+    unit.wait(10)
+    place, run = alerts(unit, AlertKind.DELAY)[-2:]
+    assert place.key == run.parent == f"DELAY/NODE/{TERMINAL}"
+    assert (place.cause, place.subject) == (Cause.NODE, TERMINAL)
+    assert place.run_key == run.key
+    assert (place.state, place.level, place.member) == (run.state, run.level, run.member)
+
+
+def test_what_is_lost_on_the_way_is_lost_on_the_way_into_a_node() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 0), told("ARRIVED", PORT, 56))
+    assert {key for key, _ in of_places(unit)} == {f"DELAY/NODE/{PORT}"}
+
+
+def test_a_delay_that_is_carried_over_has_no_place() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 20))
+    unit.take(told("ARRIVED", PORT, 90), told("DISCHARGED", PORT, 91))
+    before = len(of_places(unit))
+    unit.take(told("DEPARTED", PORT, 104, run_id="RUN2", unit_id="U"))
+    unit.wait(106)
+    late = [a for a in alerts(unit, AlertKind.DELAY) if a.sequence == 2 and a.state is OPEN]
+    assert late
+    assert late[-1].parent is None
+    assert all(state is RESOLVED for _, state in of_places(unit)[before:])
+
+
+def test_when_the_place_changes_the_old_one_is_over_first() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 3))
+    unit.wait(4)
+    unit.take(told("ARRIVED", PORT, 70))
+    assert of_places(unit)[0] == (f"DELAY/NODE/{TERMINAL}", OPEN)
+    assert of_places(unit)[-2:] == [
+        (f"DELAY/NODE/{TERMINAL}", RESOLVED),
+        (f"DELAY/NODE/{PORT}", CLEARING),
+    ]
+
+
+def test_with_the_delay_its_place_is_over() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("DEPARTED", TERMINAL, 9))
+    unit.wait(10)
+    unit.take(told("ARRIVED", PORT, 46))
+    assert of_places(unit)[-1] == (f"DELAY/NODE/{TERMINAL}", RESOLVED)
+
+
+@pytest.mark.parametrize(("node", "cause"), [("CNHRS", "BORDER"), ("CNYIC-TGL", "LOCK")])
+def test_borders_and_locks_are_named_as_such(node: str, cause: str) -> None:
+    unit = Told()
+    first = leg(1, node, PORT, Mode.RAIL, 0, 46)
+    unit.take(itinerary(first), told("DEPARTED", node, 9))
+    unit.wait(10)
+    assert of_places(unit)[-1] == (f"DELAY/{cause}/{node}", OPEN)

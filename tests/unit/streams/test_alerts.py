@@ -216,3 +216,57 @@ def test_an_alert_that_cannot_be_read_is_a_dead_letter() -> None:
     asyncio.run(worker.emitter.flush())
     [letter] = worker.said(topics.DEAD_LETTERS.name)
     assert letter["reason"] == "MALFORMED"
+
+
+def plan_of(train: int) -> Itinerary:
+    changes: dict[str, Any] = {"unit_id": f"B{train}", "shipment_id": f"S-B{train}"}
+    [leg] = plan("X").legs
+    start = START + train * HOUR + 10 * 24 * HOUR * (train > 0)
+    times = {"planned_departure": start, "planned_arrival": start + 40 * HOUR}
+    leg = leg.model_copy(update=times | {"run_id": f"TRAIN{train}"})
+    return plan("X").model_copy(update=changes | {"legs": (leg,)})
+
+
+def leaves(train: int, late: float = 9) -> TrackingEvent:
+    [leg] = plan_of(train).legs
+    event = of_train("DEPARTED", "A", 0)
+    time = leg.planned_departure + late * HOUR
+    return event.model_copy(
+        update={"event_id": f"{train}", "event_time": time, "run_id": f"TRAIN{train}"}
+    )
+
+
+def queue_of_trains(restart: bool) -> Alerting:
+    """One is late by terminal A; four more are, days later, until two days have passed."""
+    worker = Alerting()
+    for train in range(5):
+        worker.take(plan_of(train))
+    for train in range(5):
+        worker.take(leaves(train))
+        worker.fan_out()
+        worker.wait(24 * 10 * (train > 0) + 10 + train)
+        worker.gather()
+        if restart:
+            worker.restart()
+    for day in (11, 12, 13):
+        worker.wait(24 * day)
+        worker.gather()
+        if restart:
+            worker.restart()
+    return worker
+
+
+def test_a_place_that_delays_many_trains_is_an_incident_and_time_ends_it() -> None:
+    worker = queue_of_trains(restart=False)
+    of_place = [i for i in worker.incidents() if i.dedup_key == "DELAY/NODE/A"]
+    assert of_place[0].children == tuple(f"DELAY/RUN/TRAIN{n}/A-B.RAIL" for n in (1, 2, 3))
+    opened = [i for i in of_place if i.state is AlertState.OPEN]
+    assert len(opened[-1].children) == 4
+    assert of_place[-1].state is not AlertState.OPEN
+    trains = [i for i in worker.incidents() if i.dedup_key.startswith("DELAY/RUN/TRAIN4")]
+    assert trains[-1].parent == "DELAY/NODE/A"
+
+
+def test_a_place_goes_on_after_a_restart_as_if_there_had_been_none() -> None:
+    one, other = queue_of_trains(restart=False), queue_of_trains(restart=True)
+    assert one.incidents() == other.incidents()

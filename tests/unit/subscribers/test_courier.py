@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from corridor.codes import AlertState, DeliveryOutcome, Level
-from corridor.models import Delivery, Incident, Subscription
+from corridor.codes import AlertState, Cause, DeliveryOutcome, Level
+from corridor.models import Delivery, Filters, Incident, Subscription
 from sinks.subscribers import courier as module
 from sinks.subscribers.attempt import DELIVERED, Attempt, Letter
 from sinks.subscribers.board import Board
@@ -266,6 +266,65 @@ def test_revisions_of_before_a_subscription_are_not_told_one_by_one() -> None:
         it.courier.start()
         await it.until(lambda: it.ear.letters)
         assert it.ear.heard == [("G1", 3)]
+        await it.courier.stop(1)
+
+    play(scene)
+
+
+def border(revision: int = 1, **changes: Any) -> Incident:
+    """A border that is at fault for the delays of trains."""
+    values: dict[str, Any] = {
+        "incident_id": "border",
+        "dedup_key": "DELAY/BORDER/CNHGS",
+        "cause": Cause.BORDER,
+        "units": {"acme": ["U1", "U2"]},
+    }
+    return incident("CNHGS", revision, **(values | changes))
+
+
+def of_border(subject: str, revision: int = 1, **changes: Any) -> Incident:
+    return incident(subject, revision, parent=border().dedup_key, **changes)
+
+
+def test_a_border_is_told_and_its_trains_are_not_until_it_is_over() -> None:
+    async def scene() -> None:
+        it = Scene()
+        it.courier.start()
+        trains = [of_border("G1"), of_border("G2")]
+        keys = tuple(train.dedup_key for train in trains)
+        it.say(border(children=keys), *trains)
+        await it.until(lambda: it.ear.heard)
+        it.say(border(2, state=AlertState.CLEARING, children=keys))
+        it.say(of_border("G3"))  # late by itself: the border is as usual again
+        await it.until(lambda: it.ear.heard[1:])
+        assert it.ear.heard == [("CNHGS", 1), ("G3", 1)]
+        it.say(border(3, state=AlertState.RESOLVED))
+        await it.until(lambda: len(it.ear.heard) >= 5)
+        assert sorted(it.ear.heard[2:]) == [("CNHGS", 3), ("G1", 1), ("G2", 1)]
+        await it.courier.stop(1)
+
+    play(scene)
+
+
+def test_a_border_without_units_of_the_subscriber_explains_nothing() -> None:
+    async def scene() -> None:
+        it = Scene()
+        it.courier.start()
+        it.say(border(units={"other": ["V1"]}), of_border("G1"))
+        await it.until(lambda: it.ear.heard)
+        assert it.ear.heard == [("G1", 1)]
+        await it.courier.stop(1)
+
+    play(scene)
+
+
+def test_a_border_that_a_subscription_is_not_about_explains_nothing() -> None:
+    async def scene() -> None:
+        it = Scene(filters=Filters(unit_ids=("U1",)))
+        it.courier.start()
+        it.say(border(units={"acme": ["U2", "U3"]}), of_border("G1"))
+        await it.until(lambda: it.ear.heard)
+        assert it.ear.heard == [("G1", 1)]
         await it.courier.stop(1)
 
     play(scene)

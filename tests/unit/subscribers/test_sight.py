@@ -93,3 +93,19 @@ def test_who_is_alone_in_it_sees_why() -> None:
     assert view is not None
     assert view.why == why
     assert view.reason == incident().reason
+
+
+def test_of_a_place_a_party_sees_its_own_units_and_the_delays_that_it_has_part_in() -> None:
+    it = incident(
+        "CNHGS",
+        units={"acme": ["U1"], "other": ["V1", "V2"]},
+        cause=Cause.BORDER,
+        children=("DELAY/RUN/G1", "DELAY/RUN/G2"),
+        reason="Border CNHGS: 2 trains late, most of it gained there (MAJOR, 3 units).",
+    )
+    view = seen(it, "acme", ACME, lambda key: key.endswith("G1"))
+    assert view is not None
+    assert view.children == ("DELAY/RUN/G1",)
+    assert [unit.unit_id for unit in view.affected] == ["U1"]
+    assert [share.party for share in view.parties] == ["acme"]
+    assert view.reason == "Border CNHGS: delay (MAJOR, 1 of your units)."
