@@ -447,9 +447,9 @@ def _affected(member: Member) -> Affected:
 
 
 def _parent(kind: AlertKind, standing: Iterable[Member]) -> str | None:
-    """The incident that explains it, if one explains all its members; a delay, most of them."""
+    """The incident that explains it, if one explains all its members; of a place, most of them."""
     parents = Counter(member.parent for member in standing)
-    if kind is AlertKind.DELAY and parents:
+    if kind in places.KINDS and parents:
         most = max(parents.values())
         return min((parent or "" for parent, n in parents.items() if n == most)) or None
     return next(iter(parents)) if len(parents) == 1 else None

@@ -2,9 +2,10 @@
 
 from enum import StrEnum
 
+from corridor.alerting import places
 from corridor.alerting.rules import LEVELS
 from corridor.alerting.watch import MATERIAL_SECONDS, MOVING
-from corridor.codes import PLACES, AlertKind, AlertState
+from corridor.codes import PLACES, AlertState
 from corridor.models import Incident
 
 MOVED_SHARE = 0.5
@@ -23,11 +24,12 @@ class Notice(StrEnum):
 def explains(parent: Incident | None, incident: Incident) -> bool:
     """Whether the incident that is named as another one's `parent` stands, and explains it.
 
-    A place explains every delay there while it is unusual; after that, those that it lists.
+    A place explains every delay (or cancellation) there while it is unusual; after that, those
+    that it lists.
     """
     if parent is None or parent.state is AlertState.RESOLVED:
         return False
-    if parent.kind is not AlertKind.DELAY or parent.cause not in PLACES:
+    if parent.kind not in places.KINDS or parent.cause not in PLACES:
         return True
     return parent.state is AlertState.OPEN or incident.dedup_key in parent.children
 

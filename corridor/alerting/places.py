@@ -17,8 +17,10 @@ from math import exp, sqrt
 import msgspec
 
 from corridor.alerting.rules import Places
-from corridor.codes import AlertState
+from corridor.codes import AlertKind, AlertState
 
+KINDS = frozenset({AlertKind.DELAY, AlertKind.CANCELLED})
+"""What many runs have at once by one place: a queue, a strike, snow."""
 Z = 3.0
 """Unusual: so many standard deviations beyond the usual, as chance alone makes them."""
 LEAST = 2

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from corridor.alerting import alarm as machine
+from corridor.alerting import places
 from corridor.alerting.alarm import Alarm, Reading, Said
 from corridor.alerting.alerts import Alert
 from corridor.alerting.rules import Rule, Rules
@@ -617,7 +618,7 @@ class _Watch:
             self._late,
             said.parent,
         )
-        if alarm.kind is AlertKind.DELAY:
+        if alarm.kind in places.KINDS:
             if before is not None and before != said.parent:
                 self._out.append(_of_place(alert, before, AlertState.RESOLVED))
             if said.parent is not None:
@@ -626,8 +627,12 @@ class _Watch:
 
     def _parent(self, alarm: Alarm) -> str | None:
         """The incident that explains an alarm: of a place, or of another one of this unit."""
-        if alarm.kind is AlertKind.DELAY:
-            return self._place(alarm) if alarm.cause is Cause.RUN else None
+        if alarm.kind in places.KINDS:
+            if alarm.cause is not Cause.RUN:
+                return None
+            if alarm.kind is AlertKind.CANCELLED:
+                return _place_key(alarm.kind, self.leg_of(alarm).from_node)
+            return self._place(alarm)
         sequence = alarm.sequence
         if alarm.kind is AlertKind.MISSED_CONNECTION:
             index = self._index(sequence)
@@ -657,7 +662,7 @@ class _Watch:
             # queues at berths, and at borders on the road, are met on the way into a node
             gained = {leg.from_node: left - carried, leg.to_node: reading.value - left}
         for node, seconds in gained.items():
-            key = _place_key(node)
+            key = _place_key(alarm.kind, node)
             share = KEPT_SHARE if key == told else GAINED_SHARE
             if seconds >= share * reading.value:
                 return key
@@ -672,10 +677,10 @@ class _Watch:
         return 0.0 if arrival is None else max((arrival - planned).total_seconds(), 0.0)
 
 
-def _place_key(node_id: str) -> str:
+def _place_key(kind: AlertKind, node_id: str) -> str:
     node = gazetteer.node(node_id)
     cause = Cause.NODE if node is None else _CAUSES.get(node.kind, Cause.NODE)
-    return f"{AlertKind.DELAY}/{cause}/{node_id}"
+    return f"{kind}/{cause}/{node_id}"
 
 
 def _of_place(alert: Alert, key: str, state: AlertState) -> Alert:

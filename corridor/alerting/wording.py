@@ -19,6 +19,7 @@ _THING = {
 }
 
 
+_PLENTY = {AlertKind.DELAY: "delays", AlertKind.CANCELLED: "cancellations"}
 _RUNS = {
     Mode.AIR: "flights",
     Mode.BARGE: "barges",
@@ -49,12 +50,15 @@ def sentence(incident: "Gathered", why: Reading, units: int, level: Level, runs:
 
 def _of_place(incident: "Gathered", why: Reading, units: int, level: Level, runs: int) -> str:
     if incident.state is AlertState.RESOLVED:
-        return "delays there are over, or as usual"
+        return f"{_PLENTY[incident.kind]} there are over, or as usual"
+    cancelled = incident.kind is AlertKind.CANCELLED
     names = "runs" if incident.mode is None else _RUNS[incident.mode]
     if not runs:
-        return f"more {names} than usual were late there lately"
+        what = "cancelled" if cancelled else "late"
+        return f"more {names} than usual were {what} there lately"
     name = names[:-1] if runs == 1 else names
-    many = f"{runs} {name} late, most of it gained there, by up to {span(why.value)}"
+    how = "cancelled" if cancelled else f"late, most of it gained there, by up to {span(why.value)}"
+    many = f"{runs} {name} {how}"
     return f"{many} ({level}, {units} {'unit' if units == 1 else 'units'})"
 
 

@@ -129,6 +129,14 @@ def test_a_run_that_is_cancelled_is_told_at_once_and_over_with_a_new_run() -> No
     assert states(unit, AlertKind.CANCELLED) == [OPEN, RESOLVED]
 
 
+def test_a_cancelled_run_is_told_to_the_place_that_it_would_have_left() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("CANCELLED", TERMINAL, -5, run_id="RUN1"))
+    of_place, of_run = [o for o in unit.out if isinstance(o, Alert)]
+    assert of_place.key == of_run.parent == f"CANCELLED/NODE/{TERMINAL}"
+    assert of_place.run_key == of_run.key
+
+
 def test_a_week_after_a_journey_that_nobody_plans_anew_its_alerts_are_over() -> None:
     unit = Told()
     unit.take(itinerary(RAIL), told("CANCELLED", TERMINAL, -5, run_id="RUN1"))
