@@ -299,8 +299,10 @@ class Courier:
             while True:
                 self._woken.clear()
                 wait = self._begin_due()
+                # not `wait_for`: in Python 3.11 it loses a cancellation that meets a wake-up
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._woken.wait(), wait)
+                    async with asyncio.timeout(wait):
+                        await self._woken.wait()
         except Exception as error:
             self._failed(error)
 

@@ -242,7 +242,8 @@ class Client(Response):
     async def _rest(self, send: Send) -> None:
         """Waits for news; tells that the stream lives, and where it is."""
         try:
-            await asyncio.wait_for(self.woken.wait(), self._heartbeat_seconds)
+            async with asyncio.timeout(self._heartbeat_seconds):
+                await self.woken.wait()
         except TimeoutError:
             while await self._tell_news(send):
                 pass  # what concerned others: the place moves on
