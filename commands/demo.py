@@ -26,8 +26,8 @@ CORRIDOR = Parameters("ILSTC", shipments=400, seed=2013, start=date(2012, 12, 20
 """Beside them: rail and sea from Chongqing to Southeast Asia."""
 
 STALENESS_MINUTES = 360.0
-"""How far the replay may be ahead of what is learned: four weeks in some 110 steps of less than a
-tenth of a second."""
+"""How far the replay may be ahead of what is learned: four weeks in some 110 steps of about a
+second."""
 
 RIPEN_SECONDS = 7.0
 """The workers' `SKEW_MS`, and a second each for worker and sink."""
@@ -104,8 +104,10 @@ QUESTIONS = (
     Question(
         "Alerts that stand, those with the most units: corridor alerts",
         """
-        SELECT kind, level, unit_count AS units, left(reason, 56) AS "what is the matter"
-        FROM current_incidents WHERE state != 'RESOLVED'
+        SELECT formatDateTime(assumeNotNull(opened_time), '%d %b %H:%i') AS "since (UTC)",
+               if(length(reason) > 60, concat(left(reason, 59), '…'), reason)
+                   AS "what is the matter"
+        FROM current_incidents WHERE state != 'RESOLVED' AND opened_time IS NOT NULL
         ORDER BY kind, unit_count DESC, level DESC, opened_time LIMIT 2 BY kind""",
     ),
     Question(

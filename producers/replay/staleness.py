@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from corridor import topics
 from corridor.settings import Settings
 
-POLL_SECONDS = 0.005
+POLL_SECONDS = 0.02
 GIVE_UP_SECONDS = 60.0
 """When nothing is digested for so long, the replay goes on by itself."""
 
