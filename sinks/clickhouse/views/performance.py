@@ -4,9 +4,11 @@ Quantiles are linear between two values, as numpy's and pandas' are. The columns
 `_state` are states of them: `quantilesExactInclusiveMerge` adds hours up to any longer time.
 """
 
+from corridor.alerting.rules import packaged
+from corridor.codes import AlertKind, Mode
 from corridor.lateness import LATE_BY
 from sinks.clickhouse.feeds import HAPPENED
-from sinks.clickhouse.tables import OUTCOMES
+from sinks.clickhouse.tables import INCIDENTS, OUTCOMES
 from sinks.clickhouse.views.view import View
 
 QUANTILES = (0.1, 0.5, 0.9, 0.95)
@@ -29,6 +31,15 @@ def _listed(words: tuple[str, ...]) -> str:
 _LATE = (
     f"delay_seconds >= transform(mode, [{', '.join(repr(str(mode)) for mode in LATE_BY)}], "
     f"[{', '.join(str(minutes * 60) for minutes in LATE_BY.values())}], 0)"
+)
+_ALERTED_FROM = {
+    mode: min(t for t in packaged().rule(AlertKind.DELAY, mode).thresholds if t is not None)
+    for mode in Mode
+}
+"""Seconds from which on the package's rules alert of a delay."""
+_ALERT_LIMIT = (
+    f"transform(mode, [{', '.join(repr(str(mode)) for mode in _ALERTED_FROM)}], "
+    f"[{', '.join(str(seconds) for seconds in _ALERTED_FROM.values())}], 0.0)"
 )
 _PERFORMER = "corridor_id, leg_id, mode, from_node, to_node, service_id, carrier_id"
 _LEVELS = ", ".join(map(str, QUANTILES))
@@ -200,6 +211,33 @@ def _reasons(subject: str, told: str) -> str:
     )
 
 
+_ALERT_RUNS = (
+    "SELECT corridor_id, leg_id, mode, run, r.planned_arrival AS planned_arrival, "
+    "r.arrived AS arrived, toFloat64(arrived) - toFloat64(planned_arrival) AS delay_seconds, "
+    f"{_ALERT_LIMIT} AS limit_seconds, delay_seconds >= limit_seconds AS late, "
+    "if(a.opened < arrived, a.opened, NULL) AS opened, opened IS NOT NULL AS alerted, "
+    "if(late, toFloat64(planned_arrival) + limit_seconds - toFloat64(opened), NULL) "
+    "AS lead_seconds "
+    "FROM (SELECT corridor_id, leg_id, mode, if(run_id = '', unit_id, run_id) AS run, "
+    "max(o.planned_arrival) AS planned_arrival, max(o.arrived) AS arrived "
+    f"FROM ({_ARRIVALS}) AS o GROUP BY corridor_id, leg_id, mode, run) AS r "
+    "LEFT JOIN (SELECT subject, leg_id, min(as_of)::Nullable(DateTime64(6, 'UTC')) AS opened "
+    f"FROM {{database}}.{INCIDENTS.name} FINAL "
+    "WHERE kind = 'DELAY' AND cause IN ('RUN', 'UNIT') AND state = 'OPEN' AND NOT late "
+    "GROUP BY subject, leg_id) AS a ON a.subject = r.run AND a.leg_id = r.leg_id "
+    "SETTINGS join_use_nulls = 1"
+)
+
+_ALERT_QUALITY = (
+    "SELECT corridor_id, leg_id, mode, count() AS runs, countIf(q.late) AS late, "
+    "countIf(q.alerted) AS alerted, countIf(q.late AND q.alerted) AS hits, "
+    "if(alerted = 0, NULL, hits / alerted) AS precision, "
+    "if(late = 0, NULL, hits / late) AS recall, "
+    "if(hits = 0, NULL, leads[1]) AS lead_p10, if(hits = 0, NULL, leads[2]) AS lead_p50, "
+    "quantilesExactInclusiveIf(0.1, 0.5)(ifNull(q.lead_seconds, 0), q.late AND q.alerted) AS leads "
+    "FROM {database}.alert_runs AS q GROUP BY corridor_id, leg_id, mode"
+)
+
 VIEWS = (
     View(
         "departure_errors",
@@ -270,6 +308,19 @@ VIEWS = (
         "Errors and coverage of estimates by corridor, leg and hours before the arrival; beside "
         "them the timetable's; seconds.",
         _ACCURACY,
+    ),
+    View(
+        "alert_runs",
+        "Each run that arrived at the end of a leg: whether it was late by the package's rules, "
+        "and since when a DELAY stood before it arrived (NULL: none); `lead_seconds` before it "
+        "was late.",
+        _ALERT_RUNS,
+    ),
+    View(
+        "alert_quality",
+        "Precision, recall and lead of DELAY alerts by corridor and leg; of each run once; "
+        "seconds.",
+        _ALERT_QUALITY,
     ),
     View(
         "delay_reasons",

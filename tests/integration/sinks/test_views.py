@@ -429,3 +429,57 @@ def test_a_block_that_is_sent_again_is_counted_once(database: Client) -> None:
     assert database.execute(
         f"SELECT starts, ends, records, rows FROM landings WHERE topic = '{source}.iot'"
     ) == [([0], [3], 4, 4)]
+
+
+def test_an_alert_counts_if_it_stood_before_the_arrival_and_each_run_counts_once(
+    clickhouse: ClickHouse,
+) -> None:
+    name = unique_name()
+    schema.apply(settings_of(clickhouse, name))
+    with Client(clickhouse.host, clickhouse.port, database=name) as database:
+        planned = START + timedelta(hours=100)
+        columns = "outcome_id, run_id, unit_id, leg_id, mode, ending, planned_arrival"
+        database.execute(
+            f"INSERT INTO outcomes ({columns}, actual_arrival) VALUES",
+            [
+                (f"{run}-{unit}", run, unit, "L", "RAIL", "ARRIVED", planned, planned + late)
+                for run, units, late in (
+                    ("FOUND", ("U1", "U2"), timedelta(hours=5)),
+                    ("TOO-LATE", ("U3",), timedelta(hours=5)),
+                    ("MISSED", ("U4",), timedelta(hours=5)),
+                    ("IN-TIME", ("U5",), timedelta(minutes=59)),
+                    ("WRONGLY", ("U6",), timedelta(0)),
+                )
+                for unit in units
+            ],
+        )
+        database.execute(
+            "INSERT INTO incidents (incident_id, revision, kind, cause, subject, leg_id, state,"
+            " late, as_of) VALUES",
+            [
+                (run, n, "DELAY", "RUN", run, "L", state, late, planned + timedelta(hours=hours))
+                for run, n, state, late, hours in (
+                    ("FOUND", 1, "OPEN", False, -9),
+                    ("FOUND", 2, "OPEN", False, -1),
+                    ("TOO-LATE", 1, "OPEN", False, 5),
+                    ("MISSED", 1, "OPEN", True, -9),  # a correction of history
+                    ("WRONGLY", 1, "OPEN", False, -9),
+                    ("WRONGLY", 2, "RESOLVED", False, -2),
+                )
+            ],
+        )
+        rows = database.execute(
+            "SELECT run, late, alerted, lead_seconds FROM alert_runs ORDER BY run"
+        )
+        assert rows == [
+            ("FOUND", 1, 1, 10 * 3600),  # late from an hour after the plan on
+            ("IN-TIME", 0, 0, None),
+            ("MISSED", 1, 0, None),
+            ("TOO-LATE", 1, 0, None),
+            ("WRONGLY", 0, 1, None),
+        ]
+        [quality] = database.execute(
+            "SELECT runs, late, alerted, hits, precision, recall, lead_p50 FROM alert_quality"
+        )
+        assert quality == (5, 3, 2, 1, 0.5, pytest.approx(1 / 3), 10 * 3600)
+        database.execute(f"DROP DATABASE {name}")
