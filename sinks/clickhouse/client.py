@@ -66,6 +66,7 @@ def deduplication(token: str) -> dict[str, str | int]:
     """Settings of an INSERT by which ClickHouse drops it if it was done before."""
     return {
         "async_insert": 0,  # the default of new servers; confirms before rows are durable
+        "distributed_foreground_insert": 1,  # on a cluster: confirmed when the shards have it
         "insert_deduplicate": 1,
         "insert_deduplication_token": token,
         "deduplicate_blocks_in_dependent_materialized_views": 1,
