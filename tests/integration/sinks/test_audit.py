@@ -163,5 +163,14 @@ def test_an_insert_that_kafka_keeps_in_part_is_passed_over() -> None:
     assert audit._start(5, [Landing(0, 9, [0], [9], 10), Landing(10, 20, [10], [20], 11)]) == 10
 
 
+def test_what_compaction_has_dropped_is_no_difference() -> None:
+    verdict = Verdict("t", 0, 0, 10)
+    kept = np.array([3, 7, 9], np.int64)
+    audit._count([_landing(set(range(10)))], kept, 3, verdict, compacted=True)
+    assert verdict.ok
+    audit._count([_landing(set(range(9)))], kept, 3, verdict, compacted=True)
+    assert verdict.gaps == 1
+
+
 def test_a_first_insert_that_was_lost_is_not_passed_over() -> None:
     assert audit._start(0, [Landing(10, 20, [10], [20], 11)]) == 0
