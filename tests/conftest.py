@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import settings
 
-from tests.support import ClickHouse, clickhouse_command, free_port, kafka_command, running
+from tests.support import ClickHouse, broker, clickhouse_command, free_port, running
 
 # how long an example takes says how busy the machine is, and nothing of the code
 settings.register_profile("corridor", deadline=None)
@@ -18,11 +18,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     Use topics and groups of your own (`tests.support.unique_name`).
     """
-    directory = tmp_path_factory.mktemp("kafka")
-    address = f"127.0.0.1:{(port := free_port())}"
-    command = kafka_command(directory / "data", port)
-    # the first run on a machine downloads the jars
-    with running(command, directory / "log", ready=f"kafka://{address}", deadline=180):
+    with broker(tmp_path_factory.mktemp("kafka")) as address:
         yield address
 
 

@@ -67,6 +67,16 @@ def wait_until(
 
 
 @contextmanager
+def broker(directory: Path) -> Iterator[str]:
+    """A real Kafka for the length of a `with` block: its bootstrap servers."""
+    address = f"127.0.0.1:{(port := free_port())}"
+    command = kafka_command(directory / "data", port)
+    # the first run on a machine downloads the jars
+    with running(command, directory / "log", ready=f"kafka://{address}", deadline=180):
+        yield address
+
+
+@contextmanager
 def running(
     command: list[str],
     log: Path,

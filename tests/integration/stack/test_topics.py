@@ -1,5 +1,7 @@
 """`corridor topics`: the broker is brought to what the registry declares."""
 
+from collections.abc import Iterator
+
 import pytest
 from kafka.admin import ConfigResource, KafkaAdminClient
 from typer.testing import CliRunner
@@ -8,9 +10,16 @@ from commands import topic_admin
 from commands.topics import app
 from corridor.settings import Settings
 from corridor.topics import IOT, registry
-from tests.support import free_port, unique_name, wait_until
+from tests.support import broker, free_port, unique_name, wait_until
 
 pytestmark = pytest.mark.stack
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """One of its own: other tests need the topics that these delete."""
+    with broker(tmp_path_factory.mktemp("kafka")) as address:
+        yield address
 
 
 @pytest.fixture(autouse=True)
