@@ -347,7 +347,8 @@ def advance(
         over = _is_over(journey)
         if over or not held:  # what is over concerns nobody, though corrections may yet come
             changed |= bool(unit.alarms)
-            watch.forget(unit, journey, estimator.rules, clock, out, over=over)
+            when = max(unit.as_of, _release_time(journey))
+            watch.forget(unit, journey, estimator.rules, when, out, over=over)
         if not held:
             unit.milestones = [m for m in unit.milestones if unit.journey_of(m) is not journey]
             unit.journeys.remove(journey)
