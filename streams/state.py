@@ -70,7 +70,7 @@ class PartitionState:
         self.incidents = Shelf(Gathered)
         self.applied: list[dict[str, int]] = [{} for _ in range(BUCKETS)]
         """Per bucket, the next offset of every source topic."""
-        self.clock = self._saved = BEGINNING
+        self.clock = self._saved = self._saved_lead = BEGINNING
         self.waiting: dict[str, int] = {}
         """How many events of a unit wait for their itinerary, where some do."""
         self._heard: dict[str, datetime] = {}
@@ -100,6 +100,7 @@ class PartitionState:
                 self.hear(topic, time)
             if clock.lead is not None:
                 self._leads.append(clock.lead)
+                self._saved_lead = max(self._saved_lead, clock.lead[1])
             self.clock = self._saved = max(self.clock, clock.now)
             return
         bucket, index = _decode_bucket(value), int(key)
@@ -136,11 +137,18 @@ class PartitionState:
         """Changelog records of the buckets that have changed since the last call."""
         dirty: set[int] = set().union(*(shelf.drain() for shelf in self._shelves))
         records = [(b"%d" % index, self._bucket(index)) for index in sorted(dirty)]
-        if records or self.clock > self._saved:
+        if records or self._time_is_unsaved:
             lead = self._leads[-1] if self._leads else (0, self._ripe)
             records.append((CLOCK_KEY, _encode(Clock(lead, self._heard, self.clock))))
-            self._saved = self.clock
+            self._saved, self._saved_lead = self.clock, lead[1]
         return records
+
+    @property
+    def _time_is_unsaved(self) -> bool:
+        """Also what will be the time: a record that changes nothing else may be the last for long,
+        and a worker that dies before that is ripe would never let it pass."""
+        lead = self._leads[-1][1] if self._leads else self._ripe
+        return self.clock > self._saved or lead > self._saved_lead
 
     def _bucket(self, index: int) -> bytes:
         parts = (shelf.raws[index] for shelf in self._shelves)
@@ -149,7 +157,7 @@ class PartitionState:
     @property
     def unsaved(self) -> bool:
         """Whether anything has changed since the last `drain`, if only the time."""
-        return self.clock > self._saved or any(shelf.changed for shelf in self._shelves)
+        return self._time_is_unsaved or any(shelf.changed for shelf in self._shelves)
 
     @property
     def _shelves(self) -> tuple[Shelf[Any], ...]:

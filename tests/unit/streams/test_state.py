@@ -106,6 +106,17 @@ def test_time_goes_on_after_a_restore_though_nothing_more_is_read() -> None:
     assert [getattr(o, "stage", None) for o in ripe(again)] == ["OVERDUE"]
 
 
+def test_a_time_told_by_what_changes_nothing_else_is_not_lost_either() -> None:
+    state = PartitionState()
+    put(state, "unit", START, 0)
+    before = state.drain()
+    state.tick("carrier", START + timedelta(hours=2), 0)  # an event that was known already
+    assert state.unsaved
+    after = state.drain()
+    assert not state.unsaved
+    assert [getattr(o, "stage", None) for o in ripe(restored(before + after))] == ["OVERDUE"]
+
+
 def test_the_clock_is_in_force_as_soon_as_it_is_restored() -> None:
     state = PartitionState()
     state.tick("carrier", START, 0)
