@@ -3,83 +3,19 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
 from kafka import KafkaProducer
 
 from corridor.topics import INCIDENTS, IOT, LESSONS
-from deploy.local import ownership
+from tests.integration.stack.running_stack import Stack, stack_in
 from tests.integration.stack.test_kafka import read
-from tests.support import free_port, wait_until
+from tests.support import wait_until
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
-
-
-@dataclass
-class Stack:
-    """A data directory, and settings that no other stack uses."""
-
-    data: Path
-    env: dict[str, str]
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Runs `corridor` with arguments."""
-        return subprocess.run(
-            [sys.executable, "-m", "commands.main", *arguments],
-            env={**os.environ, **self.env},
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    def up(self) -> None:
-        """Starts the stack."""
-        result = self.run("up", "--detach")
-        assert result.returncode == 0, result.stdout + result.stderr
-
-    def status(self) -> dict[str, Any]:
-        """`corridor status --json`."""
-        result: dict[str, Any] = json.loads(self.run("status", "--json").stdout)
-        return result
-
-    def process(self, name: str) -> dict[str, Any]:
-        """One process of `status`."""
-        found: dict[str, Any] = next(p for p in self.status()["processes"] if p["name"] == name)
-        return found
-
-    @property
-    def kafka(self) -> str:
-        """Bootstrap servers."""
-        return self.env["CORRIDOR_KAFKA"]
-
-
-def stack_in(data: Path) -> Iterator[Stack]:
-    stack = Stack(
-        data,
-        {
-            "CORRIDOR_DATA": str(data),
-            "CORRIDOR_KAFKA": f"127.0.0.1:{free_port()}",
-            "CORRIDOR_CLICKHOUSE_PORT": str(free_port()),
-            "CORRIDOR_CLICKHOUSE_HTTP_PORT": str(free_port()),
-            "CORRIDOR_WORKER_METRICS_PORT": str(free_port()),
-            "CORRIDOR_SINK_METRICS_PORT": str(free_port()),
-            "CORRIDOR_LEARNER_METRICS_PORT": str(free_port()),
-            "CORRIDOR_SUBSCRIBERS_PORT": str(free_port()),
-            "CORRIDOR_SUBSCRIBERS_METRICS_PORT": str(free_port()),
-            "CORRIDOR_PARTITIONS": "2",
-        },
-    )
-    yield stack
-    stack.run("down")
-    assert ownership.leftovers(data) == []
 
 
 @pytest.fixture(scope="module")
@@ -88,12 +24,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     for stack in stack_in(tmp_path_factory.mktemp("stack")):
         stack.up()
         yield stack
-
-
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack of one test; not up yet."""
-    yield from stack_in(tmp_path)
 
 
 def test_status_tells_of_each_process(stack: Stack) -> None:
@@ -198,40 +128,6 @@ def test_a_killed_kafka_comes_back_with_its_records(stack: Stack) -> None:
     wait_until(lambda: stack.status()["healthy"], 60)
 
 
-@pytest.mark.parametrize("end", [pytest.param("down", marks=pytest.mark.slow), "kill"])
-def test_data_survives(own_stack: Stack, end: str) -> None:
-    own_stack.up()
-    producer = KafkaProducer(bootstrap_servers=own_stack.kafka)
-    producer.send(IOT.name, b"{}", key=b"kept", partition=0).get(30)
-    producer.close()
-    for statement in (
-        "CREATE TABLE kept (x Int32) ENGINE = MergeTree ORDER BY x",
-        "INSERT INTO kept VALUES (42)",
-    ):
-        assert own_stack.run("query", statement).returncode == 0
-
-    if end == "down":
-        assert own_stack.run("down").returncode == 0
-        assert own_stack.run("status").returncode == 1
-    else:
-        os.kill(own_stack.status()["supervisor_pid"], signal.SIGKILL)
-    own_stack.up()
-
-    assert read(own_stack.kafka, IOT.name) == [b"{}"]
-    kept = own_stack.run("query", "SELECT x FROM kept", "--format", "TSV")
-    assert kept.stdout == "42\n"
-
-
-def test_down_ends_what_a_killed_supervisor_has_left(own_stack: Stack) -> None:
-    own_stack.up()
-    status = own_stack.status()
-    os.kill(status["supervisor_pid"], signal.SIGKILL)
-    assert own_stack.run("down").returncode == 0
-    pids = [process["pid"] for process in status["processes"]]
-    # whoever inherits a process may take a moment to bury it
-    wait_until(lambda: not any(map(psutil.pid_exists, pids)), 10, what="all of them are gone")
-
-
 def test_without_a_stack_down_and_status_say_so(tmp_path: Path) -> None:
     stack = Stack(tmp_path, {"CORRIDOR_DATA": str(tmp_path)})
     down, status = stack.run("down"), stack.run("status")
@@ -240,17 +136,6 @@ def test_without_a_stack_down_and_status_say_so(tmp_path: Path) -> None:
     assert status.stderr.startswith(f"Nothing runs with its data in {tmp_path}")
     empty = stack.run("status", "--json")
     assert json.loads(empty.stdout)["running"] is False
-
-
-@pytest.mark.slow
-def test_more_partitions_than_a_topic_has_are_refused_at_the_start(own_stack: Stack) -> None:
-    own_stack.up()
-    own_stack.run("down")
-    own_stack.env["CORRIDOR_PARTITIONS"] = "4"
-    result = own_stack.run("up", "--detach")
-    assert result.returncode == 1
-    assert "has 2 partitions, declared 4" in result.stderr
-    assert "CORRIDOR_PARTITIONS" in result.stderr
 
 
 def test_an_unusable_setting_is_named(tmp_path: Path) -> None:
