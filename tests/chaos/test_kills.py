@@ -32,8 +32,8 @@ class Size:
 
 
 SHORT = Size(
-    # 16 days in 12 s, so that the broker dies while the replay is on its way
-    ("--limit", "40000", "--speed", "115200"),
+    # 8 days in 12 s, so that the broker dies while the replay is on its way
+    ("--limit", "20000", "--speed", "57600"),
     ("worker", "sink", "kafka"),
     times=1,
     seed=83,

@@ -60,9 +60,8 @@ def test_a_record_of_seven_megabytes_goes_through(kafka: str) -> None:
     assert read(kafka, topic) == [value]
 
 
-@pytest.mark.parametrize(
-    "end", [pytest.param(signal.SIGTERM, marks=pytest.mark.slow), signal.SIGKILL]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
 def test_what_was_acknowledged_survives_the_end_of_the_broker(
     tmp_path: Path, end: signal.Signals
 ) -> None:

@@ -16,7 +16,7 @@ from tests.support import wait_until
 
 pytestmark = pytest.mark.stack
 
-MESSAGES = 12_000
+MESSAGES = 8_000
 
 
 @pytest.fixture

@@ -123,6 +123,7 @@ def test_asking_many_at_once_changes_nothing(records: list[Record]) -> None:
     assert found[0] == found[1]
 
 
+@pytest.mark.slow
 def test_the_quick_benchmark_fills_every_part(monkeypatch: pytest.MonkeyPatch) -> None:
     def flights(until: date | None = None) -> Iterator[Record]:
         return islice(whole(until), 2_500)
