@@ -57,6 +57,7 @@ def test_two_workers_that_join_leave_and_die_say_what_one_says(flights: Cluster)
     flights.wait_until_right()
 
 
+@pytest.mark.slow  # in small: tests/chaos
 def test_a_broker_that_is_killed_under_the_workers_costs_nothing(flights: Cluster) -> None:
     flights.publish(MESSAGES)
     flights.start("worker")
