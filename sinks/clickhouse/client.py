@@ -24,6 +24,8 @@ LONGEST_PAUSE_SECONDS = 5
 """Between two tries of a block; each pause is twice as long as the one before, up to this."""
 LEASE_PAUSE_SECONDS = 0.05
 """How soon a block whose lease has to be renewed is looked at again."""
+FEW_ROWS = 1_000
+"""Of a larger block, most of the time is for its rows, which waiting does not make fewer."""
 WEIGHT = 0.1
 """Of the last insert, in the mean."""
 FORGOTTEN = float("-inf")
@@ -100,7 +102,7 @@ class Writer:
         self._failing: dict[TopicPartition, str] = {}
         self._closed = False
         self.insert_seconds = 0.0
-        """What an insert takes: a mean, in which the last ones count most."""
+        """What an insert of few rows takes: a mean, in which the last ones count most."""
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()
 
@@ -188,7 +190,8 @@ class Writer:
         started = time.perf_counter()
         self._insert(self._client, self._database, block)
         seconds, table = time.perf_counter() - started, block.table.name
-        self.insert_seconds += WEIGHT * (seconds - self.insert_seconds)
+        if block.rows <= FEW_ROWS:
+            self.insert_seconds += WEIGHT * (seconds - self.insert_seconds)
         INSERT_SECONDS.labels(table).observe(seconds)
         INSERT_ROWS.labels(table).observe(block.rows)
         ROWS.labels(table).inc(block.rows)
