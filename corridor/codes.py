@@ -107,7 +107,7 @@ class Cause(StrEnum):
 
 
 PLACES = frozenset({Cause.NODE, Cause.BORDER, Cause.LOCK})
-"""Causes that are a place. A delay of these explains those of runs."""
+"""Causes that are a place. A delay or cancellation of these explains those of runs."""
 
 
 class Channel(StrEnum):

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from corridor.alerting import places
 from corridor.alerting.alerts import Alert
 from corridor.alerting.notices import Notice, explained_no_more, explains, notice
 from corridor.alerting.rules import Rules, packaged
@@ -127,7 +128,7 @@ class AlertScorer:
         if incident.parent is None:
             return False
         # of a unit's own alarms, only a standing one is named; of places, any
-        return incident.kind is not AlertKind.DELAY or explains(
+        return incident.kind not in places.KINDS or explains(
             self._last.get(incident.parent), incident
         )
 

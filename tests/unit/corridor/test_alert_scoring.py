@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from corridor.alerting import incidents
+from corridor.alerting.alerts import Alert
 from corridor.alerting.rules import PLACES
 from corridor.alerting.scoring import AlertScorer
 from corridor.codes import AlertKind, AlertState, Cause
@@ -81,6 +82,17 @@ def test_trains_that_a_place_explains_are_no_messages_of_their_own_until_it_is_o
         scorer.hear_alert(message, at(62))
     # the second and third train still stand, as far as their own incidents were heard of
     assert scorer.figures()["messages"] == {"OPENED": 4, "RESOLVED": 1}
+
+
+def test_a_cancelled_run_is_a_message_while_its_place_does_not_stand() -> None:
+    unit = Told()
+    unit.take(itinerary(), told("CANCELLED", TERMINAL, -5, run_id="RUN1"))
+    [of_run] = [o for o in unit.out if isinstance(o, Alert) and o.parent is not None]
+    incident = incidents.gathered(of_run)
+    incidents.take(incident, of_run)
+    scorer = AlertScorer()
+    scorer.hear_alert(incidents.message(incident, late=False), at(-5))
+    assert scorer.figures()["messages"] == {"OPENED": 1}
 
 
 def test_what_comes_back_within_a_day_has_flapped() -> None:
